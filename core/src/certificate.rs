@@ -1,0 +1,417 @@
+//! Certificates: what an identity key says of a call key (spec, section 5).
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::Serialize;
+
+use crate::error::{Code, Refusal};
+use crate::json::{Object, Value};
+use crate::key::jwk::Jwk;
+use crate::key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
+use crate::time::{Timestamp, Window};
+
+/// The media type in the JWS header.
+const TYP: &str = "jkt-s256+jwt";
+/// What `iss` starts with.
+const ISSUER: &str = "urn:jkt:sha-256:";
+/// The longest certificate in bytes: what fits into `Signature-Key`.
+const MAX_LENGTH: usize = 8192;
+
+const fn invalid(detail: &'static str) -> Refusal {
+    Refusal::new(Code::CertificateInvalid, detail)
+}
+
+/// What a certificate allows: everything, unless something narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    audience: Option<Vec<String>>,
+    scope: Option<Vec<String>>,
+}
+
+impl Grant {
+    /// Everything that the identity may do, everywhere.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::default()
+    }
+
+    /// Only at these authorities and packs.
+    #[must_use]
+    pub fn audience<S: Into<String>>(mut self, audience: impl IntoIterator<Item = S>) -> Self {
+        self.audience = Some(audience.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only with these scopes.
+    #[must_use]
+    pub fn scope<S: Into<String>>(mut self, scope: impl IntoIterator<Item = S>) -> Self {
+        self.scope = Some(scope.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The authorities and pack guids; `None` for all.
+    #[must_use]
+    pub fn audiences(&self) -> Option<&[String]> {
+        self.audience.as_deref()
+    }
+
+    /// The scopes; `None` for all.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&[String]> {
+        self.scope.as_deref()
+    }
+}
+
+/// A certificate to be issued.
+#[derive(Clone, Debug)]
+pub struct Issue<'a> {
+    /// The call key that is spoken of.
+    pub call_key: &'a VerifyingKey,
+    /// When it is issued.
+    pub issued: Timestamp,
+    /// How long it is good, in seconds: 1 to [`Issue::MAX_LIFETIME`].
+    pub lifetime: u64,
+    /// An identifier that is used once (`jti`), at most 256 characters.
+    pub id: &'a str,
+    /// What it allows.
+    pub grant: Grant,
+}
+
+#[derive(Serialize)]
+struct Header {
+    typ: &'static str,
+    alg: &'static str,
+    jwk: Jwk,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: String,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    cnf: Confirmation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Confirmation {
+    jwk: Jwk,
+}
+
+impl Issue<'_> {
+    /// The longest a certificate can be good, in seconds: 24 hours.
+    pub const MAX_LIFETIME: u64 = 86_400;
+
+    /// Signs the certificate with an identity key: a compact JWS.
+    ///
+    /// # Errors
+    /// [`Code::CertificateInvalid`] for a lifetime, identifier, audience or scope that no verifier would take, and for the
+    /// identity key itself as call key.
+    pub fn sign(&self, identity_key: &SigningKey) -> Result<String, Refusal> {
+        let input = self.signing_input(identity_key.verifying_key())?;
+        let signature = identity_key.sign(input.as_bytes());
+        let jws = attach(input, &signature);
+        // What was written must be what will be read: a scope with a space in it, say, would be another one.
+        let read = UntrustedCertificate::parse(&jws)?;
+        if read.grant == self.grant {
+            Ok(jws)
+        } else {
+            Err(invalid("an audience or a scope cannot be written"))
+        }
+    }
+
+    /// The bytes that the identity key signs, for keys that are held elsewhere; [`attach`] adds the signature.
+    ///
+    /// # Errors
+    /// As [`Issue::sign`].
+    pub fn signing_input(&self, identity_key: &VerifyingKey) -> Result<String, Refusal> {
+        if self.lifetime == 0 || self.lifetime > Self::MAX_LIFETIME {
+            return Err(invalid("a certificate is good for 1 to 86400 seconds"));
+        }
+        if self.id.len() > 256 {
+            return Err(invalid("jti is longer than 256 characters"));
+        }
+        if identity_key.thumbprint() == self.call_key.thumbprint() {
+            return Err(invalid("an identity key signs no requests: it cannot be its own call key"));
+        }
+        let header =
+            Header { typ: TYP, alg: identity_key.algorithm().jose_name(), jwk: Jwk::from(identity_key) };
+        let claims = Claims {
+            iss: alloc::format!("{ISSUER}{}", identity_key.thumbprint()),
+            iat: self.issued.as_unix(),
+            exp: self.issued.plus(self.lifetime).as_unix(),
+            jti: self.id,
+            cnf: Confirmation { jwk: Jwk::from(self.call_key) },
+            aud: self.grant.audiences(),
+            scope: self.grant.scopes().map(|scopes| scopes.join(" ")),
+        };
+        Ok(alloc::format!("{}.{}", encode(&header)?, encode(&claims)?))
+    }
+}
+
+/// Puts the signature of the identity key behind what [`Issue::signing_input`] gave.
+#[must_use]
+pub fn attach(signing_input: String, signature: &Signature) -> String {
+    let mut jws = signing_input;
+    jws.push('.');
+    jws.push_str(&Base64UrlUnpadded::encode_string(signature.as_bytes()));
+    jws
+}
+
+fn encode(part: &impl Serialize) -> Result<String, Refusal> {
+    let json = serde_json::to_vec(part).map_err(|_| invalid("the certificate cannot be written"))?;
+    Ok(Base64UrlUnpadded::encode_string(&json))
+}
+
+/// A certificate that was read and whose signature has not been verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntrustedCertificate<'a> {
+    jws: &'a str,
+    signing_input: &'a str,
+    signature: Signature,
+    identity_key: VerifyingKey,
+    call_key: VerifyingKey,
+    issued: Timestamp,
+    expires: Timestamp,
+    id: Option<String>,
+    grant: Grant,
+}
+
+impl<'a> UntrustedCertificate<'a> {
+    /// Reads a compact JWS: spec, V4.1 to V4.4.
+    ///
+    /// # Errors
+    /// [`Code::CertificateInvalid`], [`Code::KeyRefused`], [`Code::AlgorithmMismatch`].
+    pub fn parse(jws: &'a str) -> Result<Self, Refusal> {
+        if jws.len() > MAX_LENGTH {
+            return Err(invalid("the certificate is longer than 8192 bytes"));
+        }
+        let not_compact = invalid("the certificate is not a compact JWS");
+        let (signing_input, signature) = jws.rsplit_once('.').ok_or(not_compact)?;
+        let (header, claims) = signing_input.split_once('.').ok_or(not_compact)?;
+        let (header, claims) = (decode_object(header)?, decode_object(claims)?);
+        let mut bytes = [0; 64];
+        let read = Base64UrlUnpadded::decode(signature, &mut bytes).map_err(|_| not_compact)?.len();
+        if read != bytes.len() {
+            return Err(invalid("the signature of the certificate is not 64 bytes long"));
+        }
+
+        let algorithm = read_header(&header)?;
+        let issuer = text(&claims, "iss")?.ok_or(invalid("iss is missing"))?;
+        let (issued, expires) = read_times(&claims)?;
+        let id = read_id(&claims)?;
+        let grant = Grant { audience: read_audience(&claims)?, scope: read_scope(&claims)? };
+        let confirmation = claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jwk"));
+        let confirmation = confirmation.ok_or(invalid("cnf.jwk is missing"))?;
+        let jwk = header.get("jwk").ok_or(invalid("the header has no jwk"))?;
+
+        let identity_key = VerifyingKey::from_jwk_value(jwk)?;
+        let call_key = VerifyingKey::from_jwk_value(confirmation)?;
+        if identity_key.algorithm() != algorithm {
+            return Err(Refusal::new(
+                Code::AlgorithmMismatch,
+                "alg of the certificate is not that of its jwk",
+            ));
+        }
+        if issuer.strip_prefix(ISSUER) != Some(identity_key.thumbprint().to_string().as_str()) {
+            return Err(invalid("iss is not the thumbprint of jwk"));
+        }
+        if identity_key.thumbprint() == call_key.thumbprint() {
+            return Err(invalid("cnf is the issuer's own key"));
+        }
+        let signature = Signature::from_bytes(bytes);
+        Ok(Self { jws, signing_input, signature, identity_key, call_key, issued, expires, id, grant })
+    }
+
+    /// The identity key that claims to have signed it.
+    #[must_use]
+    pub const fn identity_key(&self) -> &VerifyingKey {
+        &self.identity_key
+    }
+
+    /// The call key that it speaks of.
+    #[must_use]
+    pub const fn call_key(&self) -> &VerifyingKey {
+        &self.call_key
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub const fn issued(&self) -> Timestamp {
+        self.issued
+    }
+
+    /// The moment from which on it is not good any more (`exp`).
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Its identifier (`jti`).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Checks the times: spec, V4.5 and V4.6.
+    ///
+    /// # Errors
+    /// [`Code::CertificateInvalid`], [`Code::CertificateExpired`].
+    pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.issued > now.plus(Window::SKEW) {
+            return Err(invalid("the certificate was issued in the future"));
+        }
+        if now >= self.expires {
+            return Err(Refusal::new(Code::CertificateExpired, "the certificate has run out"));
+        }
+        Ok(())
+    }
+
+    /// Checks the signature of the identity key: spec, V4.10. Whose key that is, is another question.
+    ///
+    /// # Errors
+    /// [`Code::CertificateInvalid`].
+    pub fn verify(self) -> Result<Certificate, Refusal> {
+        self.identity_key
+            .verify(self.signing_input.as_bytes(), &self.signature)
+            .map_err(|_| invalid("the signature of the certificate does not verify"))?;
+        Ok(Certificate {
+            jws: self.jws.into(),
+            identity_key: self.identity_key.thumbprint(),
+            call_key: self.call_key,
+            expires: self.expires,
+            id: self.id,
+            grant: self.grant,
+        })
+    }
+}
+
+/// A certificate whose signature has verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    jws: String,
+    identity_key: Thumbprint,
+    call_key: VerifyingKey,
+    expires: Timestamp,
+    id: Option<String>,
+    grant: Grant,
+}
+
+impl Certificate {
+    /// The compact JWS.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.jws
+    }
+
+    /// The thumbprint of the identity key that signed it.
+    #[must_use]
+    pub const fn identity_key(&self) -> Thumbprint {
+        self.identity_key
+    }
+
+    /// The call key that it speaks of.
+    #[must_use]
+    pub const fn call_key(&self) -> &VerifyingKey {
+        &self.call_key
+    }
+
+    /// The moment from which on it is not good any more (`exp`).
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Its identifier (`jti`).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
+fn decode_object(part: &str) -> Result<Object, Refusal> {
+    let json = Base64UrlUnpadded::decode_vec(part)
+        .map_err(|_| invalid("a part of the certificate is not base64url"))?;
+    match Value::parse(&json) {
+        Some(Value::Object(object)) => Ok(object),
+        _ => Err(invalid("a part of the certificate is not a JSON object, or has a member twice")),
+    }
+}
+
+fn read_header(header: &Object) -> Result<Algorithm, Refusal> {
+    if header.get("crit").is_some() {
+        return Err(invalid("the certificate has a crit header"));
+    }
+    if header.get("typ").and_then(Value::as_str) != Some(TYP) {
+        return Err(invalid("typ of the certificate is not jkt-s256+jwt"));
+    }
+    match header.get("alg").and_then(Value::as_str) {
+        Some("Ed25519" | "EdDSA") => Ok(Algorithm::Ed25519),
+        Some("ES256") => Ok(Algorithm::P256),
+        _ => Err(invalid("alg of the certificate is not accepted")),
+    }
+}
+
+fn read_times(claims: &Object) -> Result<(Timestamp, Timestamp), Refusal> {
+    let time = |name| claims.get(name).and_then(Value::as_integer).map(Timestamp::from_unix);
+    let issued = time("iat").ok_or(invalid("iat is missing or not an integer"))?;
+    let expires = time("exp").ok_or(invalid("exp is missing or not an integer"))?;
+    if expires <= issued || expires.since(issued) > Issue::MAX_LIFETIME {
+        return Err(invalid("the certificate is good for no time, or for longer than a day"));
+    }
+    Ok((issued, expires))
+}
+
+fn text<'a>(claims: &'a Object, name: &str) -> Result<Option<&'a str>, Refusal> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid("a claim is not a string")),
+    }
+}
+
+fn read_id(claims: &Object) -> Result<Option<String>, Refusal> {
+    match text(claims, "jti")? {
+        Some(id) if id.len() > 256 => Err(invalid("jti is longer than 256 characters")),
+        id => Ok(id.map(Into::into)),
+    }
+}
+
+fn read_audience(claims: &Object) -> Result<Option<Vec<String>>, Refusal> {
+    let entry =
+        |value: &Value| value.as_str().map(String::from).ok_or(invalid("aud is not a list of strings"));
+    match claims.get("aud") {
+        None => Ok(None),
+        Some(Value::Array(list)) => list.iter().map(entry).collect::<Result<_, _>>().map(Some),
+        Some(one) => Ok(Some(alloc::vec![entry(one)?])),
+    }
+}
+
+fn read_scope(claims: &Object) -> Result<Option<Vec<String>>, Refusal> {
+    let Some(scope) = text(claims, "scope")? else { return Ok(None) };
+    // RFC 6749 section 3.3.
+    let is_scope_character = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    let tokens = scope.split(' ').map(|token| {
+        let ok = !token.is_empty() && token.bytes().all(is_scope_character);
+        if ok { Ok(String::from(token)) } else { Err(invalid("scope is not a list of scope tokens")) }
+    });
+    tokens.collect::<Result<_, _>>().map(Some)
+}

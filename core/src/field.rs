@@ -1,0 +1,230 @@
+//! A strict reader of structured fields (RFC 9651): only the shapes that the profile uses, each in its one
+//! canonical spelling, so that what is read serialises to the same bytes.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base64ct::{Base64, Encoding};
+
+use crate::error::{Code, Refusal};
+
+const fn malformed(detail: &'static str) -> Refusal {
+    Refusal::new(Code::Malformed, detail)
+}
+
+/// A bare item: what a parameter can hold in this profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// RFC 9651 section 3.3.1, not negative.
+    Integer(u64),
+    /// RFC 9651 section 3.3.3, escapes resolved.
+    String(Cow<'a, str>),
+    /// RFC 9651 section 3.3.4.
+    Token(&'a str),
+    /// RFC 9651 section 3.3.6: `true` is a parameter without a value.
+    Boolean(bool),
+}
+
+/// One parameter of an item or inner list.
+pub type Parameter<'a> = (&'a str, Item<'a>);
+
+/// An item of an inner list: a string and its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component<'a> {
+    /// The string, escapes resolved.
+    pub name: Cow<'a, str>,
+    /// Its parameters, in order.
+    pub parameters: Vec<Parameter<'a>>,
+}
+
+/// A reader at a position in one field value.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `value`, a field value without leading and trailing white space.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] when it holds anything but printable ASCII.
+    pub fn new(value: &'a [u8]) -> Result<Self, Refusal> {
+        if !value.iter().all(|byte| (0x20..=0x7e).contains(byte)) {
+            return Err(malformed("a structured field holds a byte that is not printable ASCII"));
+        }
+        let text = core::str::from_utf8(value).map_err(|_| malformed("a structured field is not ASCII"))?;
+        Ok(Self { text, at: 0 })
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Takes `literal` if it comes next.
+    pub fn take(&mut self, literal: &str) -> bool {
+        let next = self.rest().starts_with(literal);
+        if next {
+            self.at += literal.len();
+        }
+        next
+    }
+
+    /// Takes `literal`, or refuses.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] with `detail`.
+    pub fn expect(&mut self, literal: &str, detail: &'static str) -> Result<(), Refusal> {
+        if self.take(literal) { Ok(()) } else { Err(malformed(detail)) }
+    }
+
+    /// Whether everything has been read.
+    #[must_use]
+    pub fn at_end(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    /// The bytes from an earlier position up to here.
+    #[must_use]
+    pub fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Where the reader stands.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
+    fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> &'a str {
+        let rest = self.rest();
+        let length = rest.bytes().position(|byte| !accept(byte)).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// A key (RFC 9651 section 3.1.2) of at most 64 characters.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`].
+    pub fn key(&mut self) -> Result<&'a str, Refusal> {
+        if !matches!(self.peek(), Some(b'a'..=b'z' | b'*')) {
+            return Err(malformed("a key of a structured field does not start with a lower-case letter"));
+        }
+        let key =
+            self.take_while(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*'));
+        if key.len() > 64 { Err(malformed("a key of a structured field is too long")) } else { Ok(key) }
+    }
+
+    /// A string (section 3.3.3).
+    ///
+    /// # Errors
+    /// [`Code::Malformed`].
+    pub fn string(&mut self) -> Result<Cow<'a, str>, Refusal> {
+        self.expect("\"", "a string does not start with a quotation mark")?;
+        let plain = self.take_while(|byte| byte != b'"' && byte != b'\\');
+        if self.take("\"") {
+            return Ok(Cow::Borrowed(plain));
+        }
+        let mut text = String::from(plain);
+        loop {
+            if self.take("\"") {
+                return Ok(Cow::Owned(text));
+            } else if self.take("\\\"") {
+                text.push('"');
+            } else if self.take("\\\\") {
+                text.push('\\');
+            } else {
+                let run = self.take_while(|byte| byte != b'"' && byte != b'\\');
+                if run.is_empty() {
+                    return Err(malformed("a string does not end, or holds an escape that does not exist"));
+                }
+                text.push_str(run);
+            }
+        }
+    }
+
+    /// A byte sequence (section 3.3.5), in strict base64.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`].
+    pub fn bytes(&mut self) -> Result<Vec<u8>, Refusal> {
+        self.expect(":", "a byte sequence does not start with a colon")?;
+        let encoded = self.take_while(|byte| byte != b':');
+        self.expect(":", "a byte sequence does not end with a colon")?;
+        Base64::decode_vec(encoded).map_err(|_| malformed("a byte sequence is not strict base64"))
+    }
+
+    fn integer(&mut self) -> Result<u64, Refusal> {
+        let digits = self.take_while(|byte| byte.is_ascii_digit());
+        let canonical = digits.len() <= 15 && (digits == "0" || !digits.starts_with('0'));
+        if !canonical || self.peek() == Some(b'.') {
+            return Err(malformed("a number is not a canonical integer"));
+        }
+        digits.parse().map_err(|_| malformed("a number is not a canonical integer"))
+    }
+
+    /// A bare item after the `=` of a parameter.
+    fn bare_item(&mut self) -> Result<Item<'a>, Refusal> {
+        match self.peek() {
+            Some(b'"') => Ok(Item::String(self.string()?)),
+            Some(b'0'..=b'9') => Ok(Item::Integer(self.integer()?)),
+            Some(b'A'..=b'Z' | b'a'..=b'z' | b'*') => Ok(Item::Token(self.token())),
+            Some(b'?') if self.take("?0") => Ok(Item::Boolean(false)),
+            _ => Err(malformed("a parameter has a value that is not accepted")),
+        }
+    }
+
+    /// A token (section 3.3.4); empty when there is none.
+    pub fn token(&mut self) -> &'a str {
+        if !matches!(self.peek(), Some(b'A'..=b'Z' | b'a'..=b'z' | b'*')) {
+            return "";
+        }
+        self.take_while(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&byte))
+    }
+
+    /// Parameters (section 3.1.2), each name once.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`]; [`Code::Duplicate`] for a name that is there twice.
+    pub fn parameters(&mut self) -> Result<Vec<Parameter<'a>>, Refusal> {
+        let mut parameters: Vec<Parameter<'a>> = Vec::new();
+        while self.take(";") {
+            let name = self.key()?;
+            let value = if self.take("=") { self.bare_item()? } else { Item::Boolean(true) };
+            if parameters.iter().any(|(known, _)| *known == name) {
+                return Err(Refusal::new(Code::Duplicate, "a parameter is there twice"));
+            }
+            parameters.push((name, value));
+        }
+        Ok(parameters)
+    }
+
+    /// An inner list of strings with parameters (section 3.1.1), at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`], [`Code::Duplicate`], [`Code::TooLarge`].
+    pub fn components(&mut self, limit: usize) -> Result<Vec<Component<'a>>, Refusal> {
+        self.expect("(", "the list of components does not start with a parenthesis")?;
+        let mut components: Vec<Component<'a>> = Vec::new();
+        while !self.take(")") {
+            if !components.is_empty() {
+                self.expect(" ", "two components are not divided by one space")?;
+            }
+            if components.len() == limit {
+                return Err(Refusal::new(Code::TooLarge, "there are too many covered components"));
+            }
+            let component = Component { name: self.string()?, parameters: self.parameters()? };
+            if components.contains(&component) {
+                return Err(Refusal::new(Code::Duplicate, "a component is covered twice"));
+            }
+            components.push(component);
+        }
+        Ok(components)
+    }
+}

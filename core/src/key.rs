@@ -1,0 +1,316 @@
+//! Keys: Ed25519 and ECDSA P-256, for identities and calls alike (spec, section 3.1).
+
+#[cfg(feature = "formats")]
+pub mod format;
+pub mod jwk;
+mod published;
+
+use alloc::string::String;
+use core::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use ed25519_dalek::Signer as _;
+use p256::ecdsa::signature::Verifier as _;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::error::{Code, Refusal};
+
+/// The two signature algorithms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032), verified strictly.
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256 (FIPS 186), nonces by RFC 6979, low s.
+    P256,
+}
+
+impl Algorithm {
+    /// The name in the `alg` parameter of RFC 9421.
+    #[must_use]
+    pub const fn http_name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::P256 => "ecdsa-p256-sha256",
+        }
+    }
+
+    /// The name in JOSE (RFC 7518, RFC 9864).
+    #[must_use]
+    pub const fn jose_name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "Ed25519",
+            Self::P256 => "ES256",
+        }
+    }
+}
+
+/// The RFC 7638 SHA-256 thumbprint of a public key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// The digest itself.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads 43 characters of base64url without padding.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let read = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
+        (read == bytes.len()).then_some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Base64UrlUnpadded::encode_string(&self.0))
+    }
+}
+
+impl fmt::Debug for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A signature of either algorithm: 64 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature([u8; 64]);
+
+impl Signature {
+    /// R and s of Ed25519, or r and s of ECDSA.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 64 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+}
+
+/// A public key that this profile accepts: on its curve, canonical, not of small order, not an example of an RFC.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyingKey {
+    point: Point,
+    thumbprint: Thumbprint,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Point {
+    Ed25519(ed25519_dalek::VerifyingKey),
+    P256(p256::ecdsa::VerifyingKey),
+}
+
+const fn refused(detail: &'static str) -> Refusal {
+    Refusal::new(Code::KeyRefused, detail)
+}
+
+impl VerifyingKey {
+    /// An Ed25519 public key (RFC 8032 section 5.1.5).
+    ///
+    /// # Errors
+    /// [`Code::KeyRefused`] for an encoding that is not canonical or no point, a point of small order, a published key.
+    pub fn ed25519(bytes: &[u8; 32]) -> Result<Self, Refusal> {
+        Self::accepted(Point::ed25519(bytes)?)
+    }
+
+    /// An ECDSA P-256 public key by its affine coordinates, big-endian.
+    ///
+    /// # Errors
+    /// [`Code::KeyRefused`] for a point that is not on the curve, or a published key.
+    pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, Refusal> {
+        Self::accepted(Point::p256(x, y)?)
+    }
+
+    fn accepted(point: Point) -> Result<Self, Refusal> {
+        let thumbprint = point.thumbprint();
+        if published::is_published(&thumbprint) {
+            return Err(refused("the key is an example printed in an RFC: everybody has its private half"));
+        }
+        Ok(Self { point, thumbprint })
+    }
+
+    /// Its algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        match self.point {
+            Point::Ed25519(_) => Algorithm::Ed25519,
+            Point::P256(_) => Algorithm::P256,
+        }
+    }
+
+    /// Its RFC 7638 thumbprint: the `keyid` of its signatures.
+    #[must_use]
+    pub const fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
+    }
+
+    /// Verifies `signature` over `message`.
+    ///
+    /// # Errors
+    /// [`Code::BadSignature`].
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), Refusal> {
+        self.point.verify(message, signature)
+    }
+
+    /// The coordinates as JWK members write them: `x`, and `y` for P-256.
+    #[must_use]
+    pub fn coordinates(&self) -> ([u8; 32], Option<[u8; 32]>) {
+        self.point.coordinates()
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({:?} {})", self.algorithm(), self.thumbprint)
+    }
+}
+
+impl Point {
+    fn ed25519(bytes: &[u8; 32]) -> Result<Self, Refusal> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes)
+            .map_err(|_| refused("an Ed25519 key is not a point of the curve"))?;
+        // dalek decodes by the rules of ZIP 215, which take a y that is not reduced and a zero x with the sign bit set.
+        if key.to_edwards().compress().as_bytes() != bytes {
+            return Err(refused("an Ed25519 key is not canonically encoded"));
+        }
+        if key.is_weak() {
+            return Err(refused("an Ed25519 key is a point of small order"));
+        }
+        Ok(Self::Ed25519(key))
+    }
+
+    fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, Refusal> {
+        let point = p256::Sec1Point::from_affine_coordinates(x.into(), y.into(), false);
+        p256::ecdsa::VerifyingKey::from_sec1_point(&point)
+            .map(Self::P256)
+            .map_err(|_| refused("a P-256 key is not a point of the curve"))
+    }
+
+    fn coordinates(&self) -> ([u8; 32], Option<[u8; 32]>) {
+        match self {
+            Self::Ed25519(key) => (key.to_bytes(), None),
+            Self::P256(key) => {
+                let point = key.to_sec1_point(false);
+                let coordinate = |bytes: Option<&p256::FieldBytes>| {
+                    bytes.map(|bytes| <[u8; 32]>::from(*bytes)).unwrap_or_default()
+                };
+                (coordinate(point.x()), Some(coordinate(point.y())))
+            }
+        }
+    }
+
+    /// RFC 7638 section 3: the required members, in lexicographic order, without white space.
+    fn thumbprint(&self) -> Thumbprint {
+        let (x, y) = self.coordinates();
+        let x = Base64UrlUnpadded::encode_string(&x);
+        let json: String = match y {
+            None => alloc::format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
+            Some(y) => {
+                let y = Base64UrlUnpadded::encode_string(&y);
+                alloc::format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+        };
+        Thumbprint(Sha256::digest(json.as_bytes()).into())
+    }
+
+    fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), Refusal> {
+        let verified = match self {
+            Self::Ed25519(key) => {
+                let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
+                key.verify_strict(message, &signature).is_ok()
+            }
+            Self::P256(key) => p256::ecdsa::Signature::from_slice(signature.as_bytes())
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+        };
+        if verified { Ok(()) } else { Err(Refusal::new(Code::BadSignature, "the signature does not verify")) }
+    }
+}
+
+/// A private key. Its bytes are wiped when it is dropped and do not appear in its `Debug`.
+pub struct SigningKey {
+    secret: Secret,
+    verifying_key: VerifyingKey,
+}
+
+enum Secret {
+    Ed25519(ed25519_dalek::SigningKey),
+    P256(p256::ecdsa::SigningKey),
+}
+
+impl SigningKey {
+    /// Reads the 32 bytes of a private key: the seed of Ed25519 (RFC 8032 section 5.1.5), or the scalar of P-256,
+    /// big-endian. A new key is made of 32 bytes from the system's generator.
+    ///
+    /// # Errors
+    /// [`Code::KeyRefused`] for a P-256 scalar that is zero or not below the group order (32 random bytes are with
+    /// probability 2⁻³²: draw again), and for published keys.
+    pub fn from_bytes(algorithm: Algorithm, bytes: &[u8; 32]) -> Result<Self, Refusal> {
+        let (secret, point) = match algorithm {
+            Algorithm::Ed25519 => {
+                let key = ed25519_dalek::SigningKey::from_bytes(bytes);
+                let point = Point::Ed25519(key.verifying_key());
+                (Secret::Ed25519(key), point)
+            }
+            Algorithm::P256 => {
+                let key = p256::ecdsa::SigningKey::from_slice(bytes)
+                    .map_err(|_| refused("a P-256 private key is not a scalar of the curve"))?;
+                let point = Point::P256(*key.verifying_key());
+                (Secret::P256(key), point)
+            }
+        };
+        Ok(Self { secret, verifying_key: VerifyingKey::accepted(point)? })
+    }
+
+    /// The 32 bytes again, for whoever stores the key.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        match &self.secret {
+            Secret::Ed25519(key) => Zeroizing::new(key.to_bytes()),
+            Secret::P256(key) => Zeroizing::new(key.to_bytes().into()),
+        }
+    }
+
+    /// Its algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.verifying_key.algorithm()
+    }
+
+    /// The public half.
+    #[must_use]
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    /// Signs `message`, without randomness.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        self.secret.sign(message)
+    }
+}
+
+impl Secret {
+    fn sign(&self, message: &[u8]) -> Signature {
+        match self {
+            Self::Ed25519(key) => Signature(key.sign(message).to_bytes()),
+            Self::P256(key) => {
+                let signature: p256::ecdsa::Signature = key.sign(message);
+                Signature(signature.normalize_s().to_bytes().into())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({:?} {})", self.algorithm(), self.verifying_key.thumbprint())
+    }
+}

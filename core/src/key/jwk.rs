@@ -1,0 +1,78 @@
+//! JSON Web Keys (RFC 7517, RFC 8037): public ones.
+
+use alloc::string::String;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::Serialize;
+
+use super::{VerifyingKey, refused};
+use crate::error::Refusal;
+use crate::json::{Object, Value};
+
+/// The members that are written, in lexicographic order.
+#[derive(Debug, Serialize)]
+pub(crate) struct Jwk {
+    alg: &'static str,
+    crv: &'static str,
+    kty: &'static str,
+    x: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+}
+
+impl From<&VerifyingKey> for Jwk {
+    fn from(key: &VerifyingKey) -> Self {
+        let (x, y) = key.coordinates();
+        Self {
+            alg: key.algorithm().jose_name(),
+            crv: if y.is_some() { "P-256" } else { "Ed25519" },
+            kty: if y.is_some() { "EC" } else { "OKP" },
+            x: Base64UrlUnpadded::encode_string(&x),
+            y: y.map(|y| Base64UrlUnpadded::encode_string(&y)),
+        }
+    }
+}
+
+impl VerifyingKey {
+    /// The key as a JWK, on one line, with `alg`.
+    #[must_use]
+    pub fn to_jwk(&self) -> String {
+        // A struct of strings always serialises.
+        serde_json::to_string(&Jwk::from(self)).unwrap_or_default()
+    }
+
+    /// Reads a JWK; members that are not part of the key are ignored.
+    ///
+    /// # Errors
+    /// [`KeyRefused`](crate::Code::KeyRefused) for text that is no JWK of the two types, a private `d`, and whatever
+    /// [`VerifyingKey::ed25519`] and [`VerifyingKey::p256`] refuse.
+    pub fn from_jwk(json: &str) -> Result<Self, Refusal> {
+        let value =
+            Value::parse(json.as_bytes()).ok_or(refused("a JWK is not JSON, or has a member twice"))?;
+        Self::from_jwk_value(&value)
+    }
+
+    pub(crate) fn from_jwk_value(jwk: &Value) -> Result<Self, Refusal> {
+        let jwk = jwk.as_object().ok_or(refused("a JWK is not an object"))?;
+        if jwk.get("d").is_some() {
+            return Err(refused("a JWK holds a private key"));
+        }
+        match (text(jwk, "kty"), text(jwk, "crv")) {
+            (Some("OKP"), Some("Ed25519")) => Self::ed25519(&coordinate(jwk, "x")?),
+            (Some("EC"), Some("P-256")) => Self::p256(&coordinate(jwk, "x")?, &coordinate(jwk, "y")?),
+            _ => Err(refused("a JWK is neither an Ed25519 nor a P-256 key")),
+        }
+    }
+}
+
+fn text<'a>(jwk: &'a Object, name: &str) -> Option<&'a str> {
+    jwk.get(name).and_then(Value::as_str)
+}
+
+fn coordinate(jwk: &Object, name: &str) -> Result<[u8; 32], Refusal> {
+    let refusal = refused("a coordinate of a JWK is not 32 bytes in base64url");
+    let mut bytes = [0; 32];
+    let read =
+        Base64UrlUnpadded::decode(text(jwk, name).ok_or(refusal)?, &mut bytes).map_err(|_| refusal)?.len();
+    if read == bytes.len() { Ok(bytes) } else { Err(refusal) }
+}

@@ -1,0 +1,261 @@
+//! The request, as the signer will send it or the verifier has received it.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use crate::error::{Code, Refusal};
+use crate::target::Target;
+
+/// A header field: name in any case, and the bytes of its value.
+pub type Field<'a> = (&'a str, &'a [u8]);
+
+/// A request as it is on the wire: nothing in it is judged or changed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    method: &'a str,
+    target: &'a str,
+    fields: &'a [Field<'a>],
+}
+
+impl<'a> Request<'a> {
+    /// A request as received: the method, the request target (origin-form, or absolute-form where the client or HTTP/2
+    /// gave one) and every line of the header, in order, `Host` included.
+    #[must_use]
+    pub const fn new(method: &'a str, target: &'a str, fields: &'a [Field<'a>]) -> Self {
+        Self { method, target, fields }
+    }
+
+    /// The method, byte for byte.
+    #[must_use]
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// The request target: origin-form, absolute-form, or the full URL for a signer.
+    pub(crate) const fn raw_target(&self) -> &'a str {
+        self.target
+    }
+
+    /// The header lines, in order.
+    #[must_use]
+    pub const fn fields(&self) -> &'a [Field<'a>] {
+        self.fields
+    }
+
+    /// The values of the lines called `name`, without leading and trailing white space.
+    pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let fields = self.fields;
+        fields
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim_ascii())
+    }
+
+    /// The value of the only line called `name`.
+    ///
+    /// # Errors
+    /// [`Code::Duplicate`] when there is a second one.
+    pub(crate) fn only(&self, name: &'a str) -> Result<Option<&'a [u8]>, Refusal> {
+        let mut values = self.values(name);
+        let value = values.next();
+        match values.next() {
+            None => Ok(value),
+            Some(_) => Err(Refusal::new(Code::Duplicate, "a field that may be there once is there twice")),
+        }
+    }
+
+    /// The authority of an absolute-form target, and the path and query.
+    fn split_target(&self) -> (Option<&'a str>, &'a str) {
+        let Some(rest) = strip_scheme(self.target) else {
+            return (None, self.target);
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(end);
+        (Some(authority), if target.is_empty() { "/" } else { target })
+    }
+
+    /// The canonical target (spec, section 3.2).
+    pub(crate) fn target(&self) -> Result<Target<'a>, Refusal> {
+        Target::new(self.split_target().1)
+    }
+
+    /// The authority that the client addressed: the target's when it has one, then `Host` must agree (section 3.3).
+    pub(crate) fn addressed(&self) -> Result<&'a str, Refusal> {
+        let host = self.only("host")?.and_then(|host| core::str::from_utf8(host).ok());
+        match (self.split_target().0, host) {
+            (None, Some(host)) => Ok(host),
+            (Some(target), None) => Ok(target),
+            (Some(target), Some(host)) if target.eq_ignore_ascii_case(host) => Ok(host),
+            (Some(_), Some(_)) => {
+                Err(Refusal::new(Code::WrongAuthority, "Host and the absolute-form target name two hosts"))
+            }
+            (None, None) => Err(Refusal::new(Code::WrongAuthority, "there is no Host")),
+        }
+    }
+
+    /// Refuses what no verifier takes, whatever is signed: spec, V1.1 to V1.4.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let method_ok = (1..=32).contains(&self.method.len())
+            && self.method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        if !method_ok {
+            return Err(Refusal::new(Code::Malformed, "the method is not in upper-case letters"));
+        }
+        if self.fields.iter().any(|(name, _)| !is_token(name)) {
+            return Err(Refusal::new(Code::Malformed, "a field name is not a token"));
+        }
+        if self.fields.len() > 256 {
+            return Err(Refusal::new(Code::TooLarge, "there are more than 256 header lines"));
+        }
+        for (name, limit) in
+            [("signature-input", 4096), ("signature", 256), ("signature-key", 8192), ("content-digest", 512)]
+        {
+            if self.values(name).any(|value| value.len() > limit) {
+                return Err(Refusal::new(Code::TooLarge, "a field of the envelope is longer than it may be"));
+            }
+        }
+        for name in SINGLE {
+            self.only(name)?;
+        }
+        if METHOD_OVERRIDES.iter().any(|name| self.values(name).next().is_some()) {
+            return Err(Refusal::new(Code::Malformed, "a header field overrides the method"));
+        }
+        Ok(())
+    }
+}
+
+/// Fields that are covered whenever the request has them, in the order in which a signer lists them (section 3.4).
+pub(crate) const COVERED: [&str; 7] = [
+    "content-type",
+    "content-digest",
+    "signature-key",
+    "authorization",
+    "idempotency-key",
+    "mcp-session-id",
+    "mcp-protocol-version",
+];
+
+const SINGLE: [&str; 10] = [
+    "signature",
+    "signature-input",
+    "signature-key",
+    "content-digest",
+    "content-type",
+    "authorization",
+    "host",
+    "idempotency-key",
+    "mcp-session-id",
+    "mcp-protocol-version",
+];
+
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+pub(crate) fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn strip_scheme(target: &str) -> Option<&str> {
+    ["http://", "https://"].iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+/// The authorities that a verifier answers for (spec, section 3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorities(alloc::vec::Vec<String>);
+
+impl Authorities {
+    /// A list of `host` or `host:port`; the case does not matter.
+    ///
+    /// # Errors
+    /// [`Code::WrongAuthority`] when one of them is no authority: empty, with user information, a scheme, a path, or a
+    /// port that is not a number from 1 to 65535.
+    pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Result<Self, Refusal> {
+        let list = list.into_iter().map(|entry| check_authority(entry.as_ref()).map(str::to_ascii_lowercase));
+        Ok(Self(list.collect::<Result<_, _>>()?))
+    }
+
+    /// The entries, in lower case.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The entry that answers for what the client addressed.
+    pub(crate) fn find(&self, addressed: &str) -> Result<&str, Refusal> {
+        let bare =
+            addressed.strip_suffix(":443").or_else(|| addressed.strip_suffix(":80")).unwrap_or(addressed);
+        let entry = |wanted: &str| self.iter().find(|entry| entry.eq_ignore_ascii_case(wanted));
+        entry(addressed)
+            .or_else(|| entry(bare))
+            .ok_or(Refusal::new(Code::WrongAuthority, "the verifier does not answer for this host"))
+    }
+}
+
+fn check_authority(text: &str) -> Result<&str, Refusal> {
+    let refusal = Refusal::new(Code::WrongAuthority, "an authority is written host or host:port");
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let port_ok = port.is_none_or(|port| {
+        !port.starts_with('0')
+            && port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok()
+    });
+    let host_ok = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => {
+            !address.is_empty()
+                && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')
+        }
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        }
+    };
+    if port_ok && host_ok { Ok(text) } else { Err(refusal) }
+}
+
+/// A URL as a signer takes it: scheme, authority and canonical target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url<'a> {
+    authority: Cow<'a, str>,
+    target: Target<'a>,
+}
+
+impl<'a> Url<'a> {
+    /// Reads an `http` or `https` URL that is already canonical (spec, S1).
+    ///
+    /// # Errors
+    /// [`Code::TargetNotCanonical`].
+    pub fn parse(url: &'a str) -> Result<Self, Refusal> {
+        let refuse = |detail| Refusal::new(Code::TargetNotCanonical, detail);
+        let rest = strip_scheme(url).ok_or(refuse("the URL does not start with http:// or https://"))?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err(refuse("the URL holds user information"));
+        }
+        let default_port = if url.len() - rest.len() == "http://".len() { ":80" } else { ":443" };
+        let authority = authority.strip_suffix(default_port).unwrap_or(authority);
+        check_authority(authority).map_err(|_| refuse("the URL names no host, or a port that is no port"))?;
+        let authority = if authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(authority.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(authority)
+        };
+        Ok(Self { authority, target: Target::new(if target.is_empty() { "/" } else { target })? })
+    }
+
+    /// `@authority`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path and query.
+    #[must_use]
+    pub const fn target(&self) -> Target<'a> {
+        self.target
+    }
+}

@@ -1,0 +1,321 @@
+//! The verifier: stages 1 to 6, in order, each giving what the next one needs (spec, section 6).
+
+use alloc::string::String;
+
+use crate::base::SignatureBase;
+use crate::certificate::{Certificate, Grant, UntrustedCertificate};
+use crate::digest::{BodyHasher, ContentDigest};
+use crate::envelope::{Envelope, SignatureKey};
+use crate::error::{Code, Refusal};
+use crate::key::{Signature, Thumbprint, VerifyingKey};
+use crate::request::{Authorities, Request};
+use crate::time::{Timestamp, Window};
+use crate::trust::{Identity, Standing, Trust};
+
+/// Decides whether a request is what it says it is.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    authorities: Authorities,
+    window: Window,
+}
+
+impl Verifier {
+    /// A verifier that answers for these authorities, with a window of 60 s.
+    #[must_use]
+    pub fn new(authorities: Authorities) -> Self {
+        Self { authorities, window: Window::default() }
+    }
+
+    /// The same with another window.
+    #[must_use]
+    pub const fn with_window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// The authorities that it answers for.
+    #[must_use]
+    pub const fn authorities(&self) -> &Authorities {
+        &self.authorities
+    }
+
+    /// The longest window that it takes.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Verifies the header of a request: stages 1 to 5. The body is read after that, never before.
+    ///
+    /// # Errors
+    /// The code of the first step that fails.
+    pub fn verify(
+        &self,
+        request: &Request<'_>,
+        trust: &impl Trust,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        let envelope = Envelope::parse(request)?;
+        let base = SignatureBase::build(&envelope, request, &self.authorities)?;
+        check_window(&envelope, self.window, now)?;
+        let call_key = CallKey::establish(&envelope, trust, now)?;
+        call_key.key.verify(base.as_str().as_bytes(), &envelope.signature)?;
+        Ok(Verified { digest: envelope.content_digest, call: Call::new(call_key, &envelope, base) })
+    }
+}
+
+/// Stage 3: spec, V3.1 to V3.3.
+fn check_window(envelope: &Envelope<'_>, window: Window, now: Timestamp) -> Result<(), Refusal> {
+    let (created, expires) = (envelope.untrusted_created(), envelope.untrusted_expires());
+    if expires.since(created) > window.seconds() {
+        return Err(Refusal::new(Code::WindowTooLong, "expires lies too long after created"));
+    }
+    if created > now.plus(Window::SKEW) {
+        return Err(Refusal::new(Code::NotYetValid, "created lies in the future"));
+    }
+    check_expires(expires, now)
+}
+
+fn check_expires(expires: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    if now > expires { Err(Refusal::new(Code::Expired, "expires has passed")) } else { Ok(()) }
+}
+
+/// Stage 4: the key that must have made the signature, and whom it speaks for (spec, V4.1 to V4.15).
+struct CallKey {
+    key: VerifyingKey,
+    identity: Identity,
+    certificate: Option<Certificate>,
+}
+
+const fn refused(detail: &'static str) -> Refusal {
+    Refusal::new(Code::KeyRefused, detail)
+}
+
+const UNKNOWN: Refusal = Refusal::new(Code::UnknownKey, "the key belongs to no identity that is known here");
+const REVOKED: Refusal = Refusal::new(Code::Revoked, "the key has been revoked");
+
+impl CallKey {
+    fn establish(envelope: &Envelope<'_>, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
+        let keyid = envelope.untrusted_keyid();
+        let call_key = match &envelope.signature_key {
+            None => Self::registered(keyid, trust, now)?,
+            Some(SignatureKey::Certificate(jws)) => Self::certified(jws, keyid, trust, now)?,
+            Some(SignatureKey::OtherScheme) => {
+                return Err(Refusal::new(
+                    Code::CertificateInvalid,
+                    "the scheme of Signature-Key is not jkt-jwt",
+                ));
+            }
+        };
+        match &envelope.parameters.alg {
+            Some(alg) if alg != call_key.key.algorithm().http_name() => {
+                Err(Refusal::new(Code::AlgorithmMismatch, "alg of the signature is not that of the key"))
+            }
+            _ => Ok(call_key),
+        }
+    }
+
+    fn certified(jws: &str, keyid: &str, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
+        let certificate = UntrustedCertificate::parse(jws)?;
+        let call_key = certificate.call_key().thumbprint();
+        if Thumbprint::parse(keyid) != Some(call_key) {
+            return Err(Refusal::new(
+                Code::CertificateInvalid,
+                "keyid is not the key that the certificate speaks of",
+            ));
+        }
+        certificate.check_time(now)?;
+        let identity =
+            match (trust.standing(&certificate.identity_key().thumbprint()), trust.standing(&call_key)) {
+                (Standing::Revoked, _) | (_, Standing::Revoked) => return Err(REVOKED),
+                (Standing::Unknown | Standing::CallKey { .. }, _) => return Err(UNKNOWN),
+                (Standing::Identity(_), Standing::Identity(_)) => {
+                    return Err(refused("the call key is an identity key: those sign no requests"));
+                }
+                (Standing::Identity(identity), Standing::Unknown | Standing::CallKey { .. }) => identity,
+            };
+        let certificate = certificate.verify()?;
+        Ok(Self { key: certificate.call_key().clone(), identity, certificate: Some(certificate) })
+    }
+
+    fn registered(keyid: &str, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
+        match Thumbprint::parse(keyid).map_or(Standing::Unknown, |keyid| trust.standing(&keyid)) {
+            Standing::Revoked => Err(REVOKED),
+            Standing::Unknown => Err(UNKNOWN),
+            Standing::Identity(_) => Err(refused("an identity key signs no requests")),
+            Standing::CallKey { expires, .. } if now >= expires => {
+                Err(Refusal::new(Code::CertificateExpired, "the registration of the key has run out"))
+            }
+            Standing::CallKey { identity, key, .. } => {
+                Ok(Self { key: (*key).clone(), identity, certificate: None })
+            }
+        }
+    }
+}
+
+/// What a verified envelope says: who calls, with which key, until when, and the evidence for it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    identity: Identity,
+    keyid: Thumbprint,
+    certificate: Option<Certificate>,
+    base: SignatureBase,
+    signature: Signature,
+    nonce: String,
+    created: Timestamp,
+    expires: Timestamp,
+}
+
+impl Call {
+    fn new(call_key: CallKey, envelope: &Envelope<'_>, base: SignatureBase) -> Self {
+        Self {
+            identity: call_key.identity,
+            keyid: call_key.key.thumbprint(),
+            certificate: call_key.certificate,
+            base,
+            signature: envelope.signature,
+            nonce: envelope.untrusted_nonce().into(),
+            created: envelope.untrusted_created(),
+            expires: envelope.untrusted_expires(),
+        }
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The thumbprint of the call key that made the signature.
+    #[must_use]
+    pub const fn keyid(&self) -> Thumbprint {
+        self.keyid
+    }
+
+    /// The certificate of the call key; `None` when the key is registered.
+    #[must_use]
+    pub const fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
+    /// What the certificate allows; `None` when the key is registered.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Grant> {
+        self.certificate.as_ref().map(Certificate::grant)
+    }
+
+    /// The bytes that were signed.
+    #[must_use]
+    pub const fn base(&self) -> &SignatureBase {
+        &self.base
+    }
+
+    /// The signature over the base.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The nonce.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// When it was signed.
+    #[must_use]
+    pub const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The last second in which it is good.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+/// The signature over the header has verified. Nothing is known of the body yet.
+#[derive(Debug)]
+#[must_use = "the body and the nonce are not checked yet"]
+pub struct Verified {
+    call: Call,
+    digest: ContentDigest,
+}
+
+impl Verified {
+    /// What the envelope says.
+    #[must_use]
+    pub const fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// Stage 6 for a body that arrives in pieces.
+    pub fn body(self) -> Body {
+        Body { hasher: BodyHasher::new(self.digest), call: self.call }
+    }
+
+    /// Stage 6 for a body that is there; empty when there is none.
+    ///
+    /// # Errors
+    /// [`Code::DigestMissing`], [`Code::DigestMismatch`], [`Code::Expired`].
+    pub fn check_body(self, body: &[u8], now: Timestamp) -> Result<Intact, Refusal> {
+        let mut check = self.body();
+        check.update(body);
+        check.finish(now)
+    }
+
+    /// Passes stage 6 without a body, for a forward-auth request that does not bring it: whoever does read the body
+    /// must compare it with `Content-Digest`, which is covered.
+    ///
+    /// # Errors
+    /// [`Code::DigestMissing`] when `body_expected` and there is no digest that somebody could compare.
+    pub fn body_checked_elsewhere(self, body_expected: bool) -> Result<Intact, Refusal> {
+        if body_expected && self.digest == ContentDigest::default() {
+            return Err(Refusal::new(
+                Code::DigestMissing,
+                "the method takes a body and there is no digest of it",
+            ));
+        }
+        Ok(Intact { call: self.call })
+    }
+}
+
+/// A body that is being read.
+#[derive(Debug)]
+pub struct Body {
+    call: Call,
+    hasher: BodyHasher,
+}
+
+impl Body {
+    /// The next piece.
+    pub fn update(&mut self, chunk: &[u8]) {
+        self.hasher.update(chunk);
+    }
+
+    /// The end of the body: spec, V6.2 to V6.4. `now` is read after the last byte.
+    ///
+    /// # Errors
+    /// [`Code::DigestMissing`], [`Code::DigestMismatch`], [`Code::Expired`].
+    pub fn finish(self, now: Timestamp) -> Result<Intact, Refusal> {
+        self.hasher.finish()?;
+        check_expires(self.call.expires, now)?;
+        Ok(Intact { call: self.call })
+    }
+}
+
+/// Header and body are those that were signed. The nonce is not checked yet.
+#[derive(Debug)]
+#[must_use = "the nonce is not checked yet"]
+pub struct Intact {
+    pub(crate) call: Call,
+}
+
+impl Intact {
+    /// What the envelope says.
+    #[must_use]
+    pub const fn call(&self) -> &Call {
+        &self.call
+    }
+}
