@@ -1,0 +1,203 @@
+//! All stages of a verification over `http` types, in order: what the layer, the gateway and forward-auth share.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use envelope_core::{
+    Access, Caller, Code, Field, Policy, Refusal, Request, SharedReplayCache, Trust, Verified, Verifier, is_enveloped,
+};
+use http::HeaderMap;
+use http::request::Parts;
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use crate::clock::Clock;
+use crate::replay::ShardedReplayCache;
+
+/// A verifier with everything it needs to decide: whom it trusts, what it has seen, who may call what.
+#[derive(Debug)]
+pub struct Guard<T, R = ShardedReplayCache> {
+    verifier: Verifier,
+    trust: T,
+    policy: Policy,
+    replay: Arc<R>,
+    clock: Clock,
+    max_body: usize,
+}
+
+/// A request that may pass.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// Who calls; `None` when the request carries no credential and needs none.
+    pub caller: Option<Caller>,
+    /// The whole body: the one that was signed, where there is a caller.
+    pub body: Bytes,
+}
+
+const MEBIBYTE: usize = 1 << 20;
+
+impl<T: Trust> Guard<T> {
+    /// A guard with a replay cache in memory for a million live nonces, and bodies of 1 MiB at most.
+    ///
+    /// # Panics
+    /// Never on a system that has random bytes.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "a verifier without random bytes must not start")]
+    pub fn new(verifier: Verifier, trust: T, policy: Policy) -> Self {
+        let replay = ShardedReplayCache::new(1_000_000).expect("the system has random bytes");
+        let (replay, clock) = (Arc::new(replay), Clock::system());
+        Self { verifier, trust, policy, replay, clock, max_body: MEBIBYTE }
+    }
+}
+
+impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
+    /// The same with another replay cache: one with another capacity, or one that several verifiers share.
+    #[must_use]
+    pub fn with_replay_cache<S>(self, replay: Arc<S>) -> Guard<T, S> {
+        let Self { verifier, trust, policy, clock, max_body, .. } = self;
+        Guard { verifier, trust, policy, replay, clock, max_body }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The same with another limit for bodies, in bytes.
+    #[must_use]
+    pub const fn with_max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// The verifier.
+    #[must_use]
+    pub const fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Takes a request through every stage. `agent_of` finds the agent that the body names, where there are rules for it.
+    ///
+    /// # Errors
+    /// The refusal of the first step that fails.
+    pub async fn admit<B>(
+        &self,
+        head: &Parts,
+        body: B,
+        access: &Access<'_>,
+        agent_of: impl FnOnce(&[u8]) -> Result<Option<String>, Refusal>,
+    ) -> Result<Admitted, Refusal>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let (caller, body) = match self.verify(head)? {
+            Some(verified) => {
+                let mut check = verified.body();
+                let body = self.read(body, |chunk| check.update(chunk)).await?;
+                let intact = check.finish(self.clock.now())?;
+                let fresh = intact.fresh_in(&*self.replay, self.clock.now()).await?;
+                (Some(fresh.into_caller()), body)
+            }
+            None => {
+                // Nobody makes a verifier read a body that it would not let through.
+                let access = Access { agent: None, ..*access };
+                self.policy.decide(None, &access).into_result()?;
+                (None, self.read(body, |_| ()).await?)
+            }
+        };
+        let agent = agent_of(&body)?;
+        let access = Access { agent: agent.as_deref(), ..*access };
+        self.policy.decide(caller.as_ref(), &access).into_result()?;
+        Ok(Admitted { caller, body })
+    }
+
+    /// The same for a request whose body stays with the proxy that asks: whoever reads it must check the digest.
+    ///
+    /// # Errors
+    /// The refusal of the first step that fails.
+    pub async fn admit_without_body(&self, head: &Parts, access: &Access<'_>) -> Result<Option<Caller>, Refusal> {
+        let caller = match self.verify(head)? {
+            Some(verified) => {
+                let body_expected = ["POST", "PUT", "PATCH"].contains(&head.method.as_str());
+                let intact = verified.body_checked_elsewhere(body_expected)?;
+                Some(intact.fresh_in(&*self.replay, self.clock.now()).await?.into_caller())
+            }
+            None => None,
+        };
+        self.policy.decide(caller.as_ref(), access).into_result()?;
+        Ok(caller)
+    }
+
+    /// Stages 1 to 5; `None` when the request is not an envelope at all.
+    fn verify(&self, head: &Parts) -> Result<Option<Verified>, Refusal> {
+        let fields = fields(&head.headers);
+        let target = target(head);
+        let request = Request::new(head.method.as_str(), &target, &fields);
+        if is_enveloped(&request) {
+            self.verifier.verify(&request, &self.trust, self.clock.now()).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Reads a body up to the limit, showing each piece as it arrives.
+    async fn read<B>(&self, body: B, mut seen: impl FnMut(&[u8])) -> Result<Bytes, Refusal>
+    where
+        B: Body<Data = Bytes>,
+    {
+        const TOO_LARGE: Refusal = Refusal::new(Code::TooLarge, "the body is longer than the verifier takes");
+        let limit = u64::try_from(self.max_body).unwrap_or(u64::MAX);
+        if body.size_hint().lower() > limit {
+            return Err(TOO_LARGE);
+        }
+        let mut body = std::pin::pin!(body);
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive whole"))?;
+            let Ok(chunk) = frame.into_data() else { continue };
+            if whole.len() + chunk.len() > self.max_body {
+                return Err(TOO_LARGE);
+            }
+            seen(&chunk);
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+/// Every header line, in order of names; lines of one name in the order in which they came.
+fn fields(headers: &HeaderMap) -> Vec<Field<'_>> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+/// The request target as the client sent it: `http` has split it and changed nothing.
+fn target(head: &Parts) -> std::borrow::Cow<'_, str> {
+    let uri = &head.uri;
+    match (uri.path_and_query(), uri.scheme_str(), uri.authority()) {
+        (Some(target), None, None) => target.as_str().into(),
+        _ => uri.to_string().into(),
+    }
+}
+
+/// Takes out what only a verifier may say. Whoever sends it, it is not believed.
+pub(crate) fn strip_envelope_fields(headers: &mut HeaderMap) {
+    let ours: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("envelope-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+}

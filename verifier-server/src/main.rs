@@ -1,0 +1,102 @@
+//! `envelope-verifier`: the gateway and forward-auth endpoint.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use envelope_verifier::Clock;
+use envelope_verifier::server::{App, Config, ConfigError, Flags, serve};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Verifies signed request envelopes in front of a pack server
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run as a gateway to --upstream, and answer forward-auth at /verify
+    Serve {
+        /// TOML file with the same keys as the flags, and [[pack]], [[call-key]], revoked
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Box<Flags>,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Serve { config, flags } = Cli::parse().command;
+    start_log();
+    match configure(config.as_deref(), *flags).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn configure(file: Option<&Path>, flags: Flags) -> Result<Config, ConfigError> {
+    match file {
+        Some(path) => flags.over(Flags::read(path)?).resolve(),
+        None => flags.resolve(),
+    }
+}
+
+fn run(config: Config) -> Result<(), ConfigError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            ConfigError::new(format!("{}: {error}", config.listen), "choose another address with --listen")
+        })?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        let app = App::new(&config, address, Clock::system())?;
+        announce(&config, address);
+        serve(listener, app.router(), config.timeouts, stop()).await;
+        Ok(())
+    })
+}
+
+/// Done when the process is asked to stop.
+async fn stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be watched: stop with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ENVELOPE_LOG").unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
+    log.with_ansi(stderr().is_terminal()).init();
+}
+
+fn announce(config: &Config, address: std::net::SocketAddr) {
+    let mut out = stderr().lock();
+    let identities: Vec<String> = config.trust.identities().into_iter().collect();
+    // A terminal that is gone is no reason not to serve.
+    let _ = writeln!(out, "envelope-verifier: listening on http://{address}");
+    let _ = writeln!(out, "envelope-verifier: trusts {}", if identities.is_empty() { "nobody".into() } else { identities.join(", ") });
+    if !config.auth_required {
+        let _ = writeln!(out, "envelope-verifier: calls without a credential pass; --auth-required closes that");
+    }
+}
+
+/// `error`, then `hint`, as the `envelope` command does.
+fn report(error: &ConfigError) {
+    let mut out = stderr().lock();
+    let _ = writeln!(out, "envelope-verifier: error: {error}");
+    let _ = writeln!(out, "envelope-verifier: hint: {}", error.hint());
+}

@@ -1,0 +1,61 @@
+//! Refusals as HTTP answers: `application/problem+json` (RFC 9457; spec, section 7).
+
+use bytes::Bytes;
+use envelope_core::{Refusal, Timestamp};
+use http::{HeaderValue, Response, StatusCode, header};
+
+/// What a verifier wants to see signed (RFC 9421 section 5.1).
+pub const ACCEPT_SIGNATURE: &str = "sig=(\"@method\" \"@authority\" \"@path\" \"@query\" \"content-type\" \
+     \"content-digest\" \"signature-key\");created;expires;tag=\"envelope/1\"";
+
+/// The answer to a request that is refused, and the line in the log that says why.
+#[must_use]
+pub fn problem<B: From<Bytes>>(refusal: Refusal, now: Timestamp) -> Response<B> {
+    let status = StatusCode::from_u16(refusal.code().status()).unwrap_or(StatusCode::FORBIDDEN);
+    problem_with_status(refusal, status, now)
+}
+
+/// The same under another status, for a caller that understands few of them.
+pub(crate) fn problem_with_status<B: From<Bytes>>(refusal: Refusal, status: StatusCode, now: Timestamp) -> Response<B> {
+    tracing::info!(code = %refusal.code(), detail = refusal.detail(), "refused");
+    let told = refusal.on_the_wire();
+    let body = serde_json::json!({
+        "type": format!("urn:envelope:error:{}", told.code()),
+        "title": told.code().title(),
+        "status": status.as_u16(),
+        "code": told.code().as_str(),
+        "detail": told.detail(),
+        "server_time": now.as_unix(),
+    });
+    let mut response = answer(status, &body);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = format!("Signature realm=\"envelope\", error=\"{}\"", told.code());
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response.headers_mut().insert("accept-signature", HeaderValue::from_static(ACCEPT_SIGNATURE));
+    }
+    response
+}
+
+/// What went wrong behind the verifier: no refusal, so no code.
+#[cfg(feature = "server")]
+pub(crate) fn gateway_problem<B: From<Bytes>>(status: StatusCode, title: &'static str, now: Timestamp) -> Response<B> {
+    tracing::warn!(status = status.as_u16(), "{title}");
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status.as_u16(),
+        "server_time": now.as_unix(),
+    });
+    answer(status, &body)
+}
+
+fn answer<B: From<Bytes>>(status: StatusCode, body: &serde_json::Value) -> Response<B> {
+    let mut response = Response::new(B::from(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,422 @@
+//! Configuration: flags, a TOML file with the same keys, and what they mean together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use envelope_core::key::format::KeyRef;
+use envelope_core::{Authorities, Identity, Pack, Policy, Thumbprint, Timestamp, TrustList, Users, Window};
+use serde::Deserialize;
+
+/// What `serve` takes; every flag is also a key of the file, and a flag wins over the file.
+#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Flags {
+    /// Address to listen on [default: 127.0.0.1:7998]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Origin of the server that verified calls go to, http://host:port
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+    /// Host that clients address, host or host:port; repeatable [default: the address listened on]
+    #[arg(long, value_name = "HOST")]
+    pub authority: Vec<String>,
+    /// Let nothing pass without a credential
+    #[arg(long)]
+    #[serde(alias = "auth_required")]
+    pub auth_required: bool,
+    /// Identity key to trust, NAME=KEY; KEY is a file (PEM, JWK, OpenSSH), a did:key or a thumbprint; repeatable
+    #[arg(long, value_name = "NAME=KEY")]
+    pub trust: Vec<String>,
+    /// Listen on an address that is not loopback although something can be called without a credential
+    #[arg(long)]
+    #[serde(alias = "allow_open")]
+    pub allow_open: bool,
+    /// Longest body in bytes [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    #[serde(alias = "max_body")]
+    pub max_body: Option<usize>,
+    /// Longest window of a signature in seconds, 1 to 300 [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub window: Option<u64>,
+    /// Live nonces that the replay cache holds [default: 1000000]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "replay_capacity")]
+    pub replay_capacity: Option<usize>,
+    /// Seconds in which the header of a request must arrive; an idle connection is closed after as many [default: 15]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "head_timeout")]
+    pub head_timeout: Option<u64>,
+    /// Seconds in which the body of a request must arrive [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "body_timeout")]
+    pub body_timeout: Option<u64>,
+    /// Seconds in which the upstream must begin to answer [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "upstream_timeout")]
+    pub upstream_timeout: Option<u64>,
+    /// Seconds that requests in flight have to finish at shutdown [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "shutdown_timeout")]
+    pub shutdown_timeout: Option<u64>,
+    /// Web origin whose pages may also send unsigned calls, or *; repeatable
+    #[arg(long, value_name = "ORIGIN")]
+    #[serde(alias = "cors_origin")]
+    pub cors_origin: Vec<String>,
+    /// Address of a proxy whose forwarding fields are believed; repeatable [default: loopback]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(alias = "trusted_proxy")]
+    pub trusted_proxy: Vec<IpAddr>,
+    /// `[[pack]]`: the rules of a pack.
+    #[arg(skip)]
+    pub pack: Vec<PackTable>,
+    /// `[[call-key]]`: a call key that may sign without a certificate.
+    #[arg(skip)]
+    #[serde(alias = "call_key")]
+    pub call_key: Vec<CallKeyTable>,
+    /// Thumbprints of keys that must not be used any more.
+    #[arg(skip)]
+    pub revoked: Vec<String>,
+}
+
+/// The rules of one pack in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackTable {
+    guid: String,
+    #[serde(default = "signed")]
+    accept: Vec<Accept>,
+    owner: Option<String>,
+    #[serde(alias = "allowed_users", default)]
+    allowed_users: Option<UserList>,
+    #[serde(default)]
+    agent: Vec<AgentTable>,
+}
+
+fn signed() -> Vec<Accept> {
+    vec![Accept::Signed]
+}
+
+/// A way to call a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Accept {
+    Signed,
+    Open,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct AgentTable {
+    name: String,
+    #[serde(alias = "allowed_users")]
+    allowed_users: UserList,
+}
+
+/// `"*"`, or a list of names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum UserList {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// A registered call key in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CallKeyTable {
+    identity: String,
+    key: String,
+    expires: String,
+}
+
+/// What is wrong with the configuration, and how to mend it.
+#[derive(Debug)]
+pub struct ConfigError {
+    what: String,
+    hint: &'static str,
+}
+
+impl ConfigError {
+    /// An error, and what to do about it.
+    pub fn new(what: impl Into<String>, hint: &'static str) -> Self {
+        Self { what: what.into(), hint }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        self.hint
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A configuration that holds together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where verified calls go; without it only forward-auth is served.
+    pub upstream: Option<http::Uri>,
+    /// The configured authorities; none: those of the address listened on.
+    pub authorities: Vec<String>,
+    /// Whose keys are trusted.
+    pub trust: TrustList,
+    /// Who may call what.
+    pub policy: Policy,
+    /// Whether nothing passes without a credential.
+    pub auth_required: bool,
+    /// The longest window of a signature.
+    pub window: Window,
+    /// The longest body, in bytes.
+    pub max_body: usize,
+    /// How many live nonces are remembered.
+    pub replay_capacity: usize,
+    /// How long things may take, in seconds.
+    pub timeouts: Timeouts,
+    /// Web origins whose pages may send unsigned calls.
+    pub cors_origins: Vec<String>,
+    /// Proxies whose forwarding fields are believed; none: loopback.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// How long things may take, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Until the header of a request is there; idle connections are closed after as long.
+    pub head: u64,
+    /// Until the body of a request is there.
+    pub body: u64,
+    /// Until the upstream begins to answer.
+    pub upstream: u64,
+    /// Until what is in flight has finished at shutdown.
+    pub shutdown: u64,
+}
+
+impl Flags {
+    /// Reads a TOML file. Paths of key files in it are relative to it.
+    ///
+    /// # Errors
+    /// With the file, the line and the key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::new(format!("{}: {error}", path.display()), "give --config the path of a file that can be read")
+        })?;
+        let flags: Self = toml::from_str(&text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+            ConfigError::new(
+                format!("{}:{line}: {}", path.display(), error.message()),
+                "the keys are those of `envelope-verifier serve --help`, and [[pack]], [[call-key]], revoked",
+            )
+        })?;
+        Ok(flags.relative_to(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    fn relative_to(mut self, directory: &Path) -> Self {
+        let rebase = |key: &mut String| {
+            let path = directory.join(&*key);
+            if path.is_file() {
+                *key = path.display().to_string();
+            }
+        };
+        for entry in &mut self.trust {
+            if let Some((name, key)) = entry.split_once('=') {
+                let mut key = key.to_owned();
+                rebase(&mut key);
+                *entry = format!("{name}={key}");
+            }
+        }
+        self.call_key.iter_mut().for_each(|entry| rebase(&mut entry.key));
+        self
+    }
+
+    /// These flags over those of a file: single values win, lists are joined.
+    #[must_use]
+    pub fn over(self, file: Self) -> Self {
+        let joined = |mut list: Vec<String>, more: Vec<String>| {
+            list.extend(more);
+            list
+        };
+        Self {
+            listen: self.listen.or(file.listen),
+            upstream: self.upstream.or(file.upstream),
+            authority: joined(file.authority, self.authority),
+            auth_required: self.auth_required || file.auth_required,
+            trust: joined(file.trust, self.trust),
+            allow_open: self.allow_open || file.allow_open,
+            max_body: self.max_body.or(file.max_body),
+            window: self.window.or(file.window),
+            replay_capacity: self.replay_capacity.or(file.replay_capacity),
+            head_timeout: self.head_timeout.or(file.head_timeout),
+            body_timeout: self.body_timeout.or(file.body_timeout),
+            upstream_timeout: self.upstream_timeout.or(file.upstream_timeout),
+            shutdown_timeout: self.shutdown_timeout.or(file.shutdown_timeout),
+            cors_origin: joined(file.cors_origin, self.cors_origin),
+            trusted_proxy: file.trusted_proxy.into_iter().chain(self.trusted_proxy).collect(),
+            pack: file.pack,
+            call_key: file.call_key,
+            revoked: file.revoked,
+        }
+    }
+
+    /// Makes a configuration of them.
+    ///
+    /// # Errors
+    /// The first thing that does not hold together.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let listen = self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 7998)));
+        let policy = self.policy()?;
+        if policy.is_open() && !listen.ip().is_loopback() && !self.allow_open {
+            return Err(ConfigError::new(
+                format!("{listen} is not loopback, and something can be called without a credential"),
+                "add --auth-required, listen on 127.0.0.1, or say --allow-open",
+            ));
+        }
+        Authorities::new(&self.authority).map_err(|_| {
+            ConfigError::new("an authority is not host or host:port", "write --authority pack.example or pack.example:8443")
+        })?;
+        if self.authority.is_empty() && listen.ip().is_unspecified() {
+            return Err(ConfigError::new(
+                format!("{listen} is every address, so it does not say what clients call this server"),
+                "name the host that clients address with --authority",
+            ));
+        }
+        let default = Window::default();
+        let window = self.window.map_or(Some(default), Window::new).ok_or(ConfigError::new(
+            "the window is not 1 to 300 seconds",
+            "leave --window out for 60 seconds",
+        ))?;
+        Ok(Config {
+            listen,
+            upstream: self.upstream.as_deref().map(read_upstream).transpose()?,
+            trust: self.trust_list()?,
+            auth_required: self.auth_required,
+            policy,
+            window,
+            authorities: self.authority,
+            max_body: self.max_body.unwrap_or(1 << 20),
+            replay_capacity: self.replay_capacity.unwrap_or(1_000_000),
+            timeouts: Timeouts {
+                head: self.head_timeout.unwrap_or(15),
+                body: self.body_timeout.unwrap_or(30),
+                upstream: self.upstream_timeout.unwrap_or(300),
+                shutdown: self.shutdown_timeout.unwrap_or(30),
+            },
+            cors_origins: self.cors_origin,
+            trusted_proxies: self.trusted_proxy,
+        })
+    }
+
+    fn trust_list(&self) -> Result<TrustList, ConfigError> {
+        let mut trust = TrustList::new();
+        for entry in &self.trust {
+            let (name, key) = entry.split_once('=').ok_or_else(|| {
+                ConfigError::new(format!("--trust {entry} is not NAME=KEY"), "write --trust alice=alice.pub.pem")
+            })?;
+            trust.trust(read_identity(name)?, read_key(key)?.thumbprint());
+        }
+        for entry in &self.call_key {
+            let KeyRef::Key(key) = read_key(&entry.key)? else {
+                return Err(ConfigError::new(
+                    "a registered call key is given by its thumbprint",
+                    "a key that comes without a certificate must be given whole: PEM, JWK, OpenSSH or did:key",
+                ));
+            };
+            trust.register(read_identity(&entry.identity)?, key, read_time(&entry.expires)?);
+        }
+        for entry in &self.revoked {
+            let key = Thumbprint::parse(entry).ok_or_else(|| {
+                ConfigError::new(format!("revoked: {entry} is no thumbprint"), "`envelope key show` prints thumbprints")
+            })?;
+            trust.revoke(key);
+        }
+        Ok(trust)
+    }
+
+    fn policy(&self) -> Result<Policy, ConfigError> {
+        let mut policy = Policy::new(if self.auth_required { Pack::trusted() } else { Pack::open() });
+        for table in &self.pack {
+            if table.accept.is_empty() {
+                return Err(ConfigError::new(
+                    format!("pack {} accepts nothing", table.guid),
+                    "accept is a list of \"signed\" and \"open\"",
+                ));
+            }
+            if !super::gateway::is_guid(&table.guid) {
+                return Err(ConfigError::new(
+                    format!("pack guid {:?} cannot stand in a path", table.guid),
+                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
+                ));
+            }
+            let agents = table.agent.iter().map(|agent| Ok((agent.name.clone(), read_users(&agent.allowed_users)?)));
+            let pack = Pack {
+                // While auth is required, nothing passes without a credential.
+                open: table.accept.contains(&Accept::Open) && !self.auth_required,
+                signed: table.accept.contains(&Accept::Signed),
+                owner: table.owner.as_deref().map(read_identity).transpose()?,
+                allowed_users: table.allowed_users.as_ref().map_or(Ok(Users::Everybody), read_users)?,
+                agents: agents.collect::<Result<BTreeMap<_, _>, _>>()?,
+            };
+            policy.insert(table.guid.clone(), pack);
+        }
+        Ok(policy)
+    }
+}
+
+fn read_users(list: &UserList) -> Result<Users, ConfigError> {
+    let names = match list {
+        UserList::One(name) => std::slice::from_ref(name),
+        UserList::Many(names) => names,
+    };
+    if names.iter().any(|name| name == "*") {
+        return Ok(Users::Everybody);
+    }
+    names.iter().map(|name| read_identity(name)).collect::<Result<_, _>>().map(Users::Named)
+}
+
+fn read_identity(name: &str) -> Result<Identity, ConfigError> {
+    Identity::new(name).ok_or_else(|| {
+        ConfigError::new(
+            format!("{name:?} is no name of an identity"),
+            "a name is 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /",
+        )
+    })
+}
+
+/// A key as commands and flags take it: a spelling of the key itself, or a file that holds one.
+fn read_key(text: &str) -> Result<KeyRef, ConfigError> {
+    let contents = std::fs::read_to_string(text);
+    KeyRef::parse(contents.as_deref().unwrap_or(text)).map_err(|refusal| {
+        ConfigError::new(
+            format!("{text}: {}", refusal.detail()),
+            "a key is a file (PEM, JWK, OpenSSH), a did:key or a thumbprint",
+        )
+    })
+}
+
+fn read_time(text: &str) -> Result<Timestamp, ConfigError> {
+    time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
+        .ok()
+        .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
+        .map(Timestamp::from_unix)
+        .ok_or_else(|| ConfigError::new(format!("{text:?} is no time"), "write 2030-01-31T12:00:00Z"))
+}
+
+fn read_upstream(text: &str) -> Result<http::Uri, ConfigError> {
+    let hint = "write --upstream http://127.0.0.1:8000, without a path";
+    let uri: http::Uri = text.parse().map_err(|_| ConfigError::new("the upstream is no URL", hint))?;
+    let is_origin = matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && matches!(uri.path(), "" | "/")
+        && uri.query().is_none();
+    if is_origin { Ok(uri) } else { Err(ConfigError::new("the upstream is not an origin", hint)) }
+}

@@ -1,0 +1,73 @@
+//! The gateway: verified calls to a pack go to the upstream.
+
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::response::Response;
+use envelope_core::{Access, Code, Refusal, target};
+
+use super::listen::Peer;
+use super::routes::App;
+use super::upstream::check_connection;
+use crate::problem::{gateway_problem, problem};
+
+/// Whether `text` can be the guid of a pack: 1 to 128 unreserved characters, and no dot segment.
+pub(crate) fn is_guid(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        && !matches!(text, "." | "..")
+}
+
+/// The guid of the pack in `/api/pack/{guid}/…`, or `/api/swarm/{guid}/…`, its older name.
+pub(crate) fn pack_of(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/api/pack/").or_else(|| path.strip_prefix("/api/swarm/"))?;
+    let (guid, _) = rest.split_once('/')?;
+    is_guid(guid).then_some(guid)
+}
+
+/// Every request that no other route takes.
+pub(crate) async fn handle(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    forward(&app, peer, request).await.unwrap_or_else(|refusal| problem(refusal, app.now()))
+}
+
+async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Refusal> {
+    const NOT_HERE: Refusal = Refusal::new(Code::NotAllowed, "there is nothing to call at this path");
+    let (head, body) = request.into_parts();
+    // An unsigned request must not leave its pack by dot segments either.
+    target::check_path(head.uri.path())?;
+    let pack = pack_of(head.uri.path()).ok_or(NOT_HERE)?;
+    let upstream = app.upstream().ok_or(NOT_HERE)?;
+    check_connection(&head.headers)?;
+
+    let access = Access { pack: Some(pack), ..Access::CALL };
+    let has_agent_rules = !app.guard().policy().pack(Some(pack)).agents.is_empty();
+    let agent_of = |body: &[u8]| if has_agent_rules { agent_of(head.uri.path(), body) } else { Ok(None) };
+    let admission = app.guard().admit(&head, body, &access, agent_of);
+    let admitted = tokio::time::timeout(app.body_timeout(), admission)
+        .await
+        .map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive in time"))??;
+    match &admitted.caller {
+        Some(caller) => tracing::info!(pack, identity = %caller.identity(), keyid = %caller.keyid(), "allowed"),
+        None => tracing::info!(pack, "allowed without a credential"),
+    }
+    let answer = upstream.send(head, admitted, app.hop(peer)).await;
+    Ok(answer.unwrap_or_else(|error| gateway_problem::<Body>(error.status(), error.title(), app.now())))
+}
+
+/// The agent that a call names: the `name` in the JSON body of `…/agent`. Other paths name none.
+fn agent_of(path: &str, body: &[u8]) -> Result<Option<String>, Refusal> {
+    if !path.ends_with("/agent") {
+        return Ok(None);
+    }
+    #[derive(serde::Deserialize)]
+    struct AgentCall {
+        name: String,
+    }
+    // A derived struct refuses a second `name`: the upstream might read the other one.
+    serde_json::from_slice(body)
+        .map(|call: AgentCall| Some(call.name))
+        .map_err(|_| Refusal::new(Code::AgentNotAllowed, "the pack has rules per agent, and the body names none"))
+}

@@ -1,0 +1,137 @@
+//! What is served where.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::{Router, extract};
+use envelope_core::{Algorithm, Authorities, TAG, Timestamp, TrustList, Verifier, Window};
+use http::header;
+
+use super::config::{Config, ConfigError};
+use super::cors::Cors;
+use super::listen::Peer;
+use super::upstream::{Hop, Upstream};
+use super::{forward_auth, gateway};
+use crate::clock::Clock;
+use crate::guard::Guard;
+use crate::replay::ShardedReplayCache;
+
+/// The running program: everything that a request needs.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    guard: Guard<TrustList>,
+    upstream: Option<Upstream>,
+    cors: Cors,
+    trusted_proxies: Vec<IpAddr>,
+    body_timeout: Duration,
+}
+
+impl App {
+    /// The program for a configuration, listening on `address`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn new(config: &Config, address: SocketAddr, clock: Clock) -> Result<Self, ConfigError> {
+        let authorities = if config.authorities.is_empty() {
+            vec![address.to_string(), format!("localhost:{}", address.port())]
+        } else {
+            config.authorities.clone()
+        };
+        let authorities = Authorities::new(authorities)
+            .map_err(|refusal| ConfigError::new(refusal.detail(), "name the host that clients address with --authority"))?;
+        let replay = ShardedReplayCache::new(config.replay_capacity)
+            .map_err(|error| ConfigError::new(format!("no random bytes: {error}"), "check the system's generator"))?;
+        let verifier = Verifier::new(authorities).with_window(config.window);
+        let guard = Guard::new(verifier, config.trust.clone(), config.policy.clone())
+            .with_replay_cache(Arc::new(replay))
+            .with_clock(clock)
+            .with_max_body(config.max_body);
+        let upstream_timeout = Duration::from_secs(config.timeouts.upstream);
+        let upstream = config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
+        Ok(Self(Arc::new(Inner {
+            guard,
+            upstream,
+            cors: Cors::new(config.cors_origins.clone()),
+            trusted_proxies: config.trusted_proxies.clone(),
+            body_timeout: Duration::from_secs(config.timeouts.body),
+        })))
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/verify", any(forward_auth::handle))
+            .route("/.well-known/envelope", get(describe))
+            .route("/health", get(health))
+            .fallback(gateway::handle)
+            .layer(middleware::from_fn_with_state(self.clone(), cross_origin))
+            .with_state(self)
+    }
+
+    pub(crate) fn guard(&self) -> &Guard<TrustList> {
+        &self.0.guard
+    }
+
+    pub(crate) fn upstream(&self) -> Option<&Upstream> {
+        self.0.upstream.as_ref()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.guard.clock().now()
+    }
+
+    pub(crate) fn body_timeout(&self) -> Duration {
+        self.0.body_timeout
+    }
+
+    pub(crate) fn hop(&self, Peer(peer): Peer) -> Hop {
+        let peer = peer.ip().to_canonical();
+        let trusted = if self.0.trusted_proxies.is_empty() {
+            peer.is_loopback()
+        } else {
+            self.0.trusted_proxies.contains(&peer)
+        };
+        Hop { peer, trusted }
+    }
+}
+
+async fn cross_origin(State(app): State<App>, request: Request, next: Next) -> Response {
+    if let Some(answer) = app.0.cors.preflight(request.method(), request.headers()) {
+        return answer;
+    }
+    let reader = app.0.cors.reader(request.headers());
+    let mut response = next.run(request).await;
+    Cors::expose(reader, &mut response);
+    response
+}
+
+async fn health() -> Response {
+    json(&serde_json::json!({"status": "ok"}))
+}
+
+/// `/.well-known/envelope`: what a client needs to know before it signs.
+async fn describe(extract::State(app): extract::State<App>) -> Response {
+    let verifier = app.guard().verifier();
+    json(&serde_json::json!({
+        "profile": TAG,
+        "algorithms": [Algorithm::Ed25519.http_name(), Algorithm::P256.http_name()],
+        "window": verifier.window().seconds(),
+        "skew": Window::SKEW,
+        "authorities": verifier.authorities().iter().collect::<Vec<_>>(),
+        "server_time": app.now().as_unix(),
+    }))
+}
+
+fn json(value: &serde_json::Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (headers, Body::from(value.to_string())).into_response()
+}

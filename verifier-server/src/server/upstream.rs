@@ -1,0 +1,179 @@
+//! The server behind the gateway: requests go to it as they came, answers come back as they arrive.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use envelope_core::{Caller, Code, Refusal};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Uri, Version};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::config::ConfigError;
+use crate::guard::{Admitted, strip_envelope_fields};
+
+/// Fields that are for one connection only (RFC 9110 section 7.6.1), and `Expect`, which the gateway has answered itself.
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+];
+
+/// A client for one upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    origin: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+}
+
+/// Why the upstream gave no answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum UpstreamError {
+    /// It cannot be reached, or broke off.
+    Unreachable,
+    /// It did not begin to answer in time.
+    Late,
+}
+
+impl UpstreamError {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Unreachable => StatusCode::BAD_GATEWAY,
+            Self::Late => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the upstream does not answer",
+            Self::Late => "the upstream did not answer in time",
+        }
+    }
+}
+
+/// The connection that a request came over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hop {
+    pub(crate) peer: IpAddr,
+    /// Whether the peer is a proxy whose forwarding fields are believed.
+    pub(crate) trusted: bool,
+}
+
+impl Upstream {
+    pub(crate) fn new(origin: Uri, timeout: Duration) -> Result<Self, ConfigError> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(Duration::from_secs(10)));
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| {
+                ConfigError::new(format!("no certificate authorities: {error}"), "install the system's ca-certificates")
+            })?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .http1_preserve_header_case(true)
+            .set_host(false)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(connector);
+        Ok(Self { origin, client, timeout })
+    }
+
+    /// Sends an admitted request on.
+    pub(crate) async fn send(&self, head: Parts, admitted: Admitted, hop: Hop) -> Result<Response<Body>, UpstreamError> {
+        let request = self.request(head, admitted, hop).ok_or(UpstreamError::Unreachable)?;
+        let answer = tokio::time::timeout(self.timeout, self.client.request(request)).await;
+        let answer = answer.map_err(|_| UpstreamError::Late)?.map_err(|error| {
+            tracing::warn!(%error, "upstream");
+            UpstreamError::Unreachable
+        })?;
+        let (mut head, body) = answer.into_parts();
+        strip_hop_by_hop(&mut head.headers);
+        Ok(Response::from_parts(head, Body::new(body)))
+    }
+
+    fn request(&self, mut head: Parts, admitted: Admitted, hop: Hop) -> Option<Request<Full<Bytes>>> {
+        let mut uri = self.origin.clone().into_parts();
+        uri.path_and_query = Some(head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        head.uri = Uri::from_parts(uri).ok()?;
+        head.version = Version::HTTP_11;
+        strip_hop_by_hop(&mut head.headers);
+        strip_envelope_fields(&mut head.headers);
+        if let Some(caller) = &admitted.caller {
+            name_caller(&mut head.headers, caller)?;
+        }
+        forwarded(&mut head.headers, hop);
+        Some(Request::from_parts(head, Full::new(admitted.body)))
+    }
+}
+
+/// `Envelope-Identity` and `Envelope-Keyid`.
+pub(crate) fn name_caller(headers: &mut HeaderMap, caller: &Caller) -> Option<()> {
+    headers.insert("envelope-identity", HeaderValue::from_str(caller.identity().as_str()).ok()?);
+    headers.insert("envelope-keyid", HeaderValue::from_str(&caller.keyid().to_string()).ok()?);
+    Some(())
+}
+
+/// Whoever can add a `Connection` field on the way could have the gateway take out what was signed: no field of the
+/// request's own may be named in it.
+///
+/// # Errors
+/// [`Code::Malformed`].
+pub(crate) fn check_connection(headers: &HeaderMap) -> Result<(), Refusal> {
+    let harmless = |name: &str| HOP_BY_HOP.contains(&name) || matches!(name, "close" | "http2-settings" | "");
+    let named = connection_tokens(headers);
+    if named.iter().all(|name| harmless(name) || !headers.contains_key(name.as_str())) {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::Malformed, "Connection names a field that is not for one connection"))
+    }
+}
+
+fn connection_tokens(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|token| token.trim().to_ascii_lowercase()).collect()
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in connection_tokens(headers) {
+        if let Ok(name) = HeaderName::try_from(name) {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Says where the request came from; what the client says of itself is believed only of a trusted proxy.
+fn forwarded(headers: &mut HeaderMap, hop: Hop) {
+    if !hop.trusted {
+        for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"] {
+            headers.remove(name);
+        }
+    }
+    let peer = hop.peer.to_string();
+    let before = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let chain: Vec<&str> = before.chain([peer.as_str()]).collect();
+    if let Ok(chain) = HeaderValue::try_from(chain.join(", ")) {
+        headers.insert("x-forwarded-for", chain);
+    }
+    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static("http"));
+}
