@@ -35,3 +35,7 @@ pub use guard::{Admitted, Guard};
 pub use layer::{VerifierLayer, VerifierService};
 pub use problem::{ACCEPT_SIGNATURE, problem};
 pub use replay::ShardedReplayCache;
+
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -28,7 +28,7 @@ pub async fn serve(listener: TcpListener, router: Router, timeouts: Timeouts, st
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(timeouts.head))
-        .max_buf_size(MAX_HEADER)
+        .max_header_size(MAX_HEADER)
         .preserve_header_case(true);
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

@@ -1,0 +1,110 @@
+//! Starting: what refuses to start, and what it says.
+
+mod support;
+
+use std::process::Command;
+
+use support::{Http, Person, Program};
+
+/// Runs `serve` where it must not start; gives its exit code and its error text.
+fn refused(args: &[&str], file: Option<&str>) -> (i32, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("verifier.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_envelope-verifier"));
+    command.arg("serve").args(args);
+    if let Some(text) = file {
+        std::fs::write(&path, text).unwrap();
+        command.arg("--config").arg(&path);
+    }
+    let output = command.output().unwrap();
+    assert!(output.stdout.is_empty());
+    let text = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), text.replace(path.to_str().unwrap(), "verifier.toml"))
+}
+
+#[test]
+fn what_cannot_be_configured_is_told_with_a_hint() {
+    let published = r#"{"kty":"OKP","crv":"Ed25519","x":"JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"}"#;
+    let published = format!("rfc={published}");
+    let cases: &[(&[&str], &str)] = &[
+        (&["--listen", "0.0.0.0:0"], "is not loopback"),
+        (&["--listen", "0.0.0.0:0", "--auth-required"], "does not say what clients call this server"),
+        (&["--authority", "http://pack.example"], "an authority is not host or host:port"),
+        (&["--authority", "a:99999"], "an authority is not host or host:port"),
+        (&["--trust", "alice"], "is not NAME=KEY"),
+        (&["--trust", "a b=kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"], "is no name of an identity"),
+        (&["--trust", "alice=nothing"], "no PEM, JWK, OpenSSH key, did:key or thumbprint"),
+        (&["--trust", &published], "example printed in an RFC"),
+        (&["--window", "301"], "is not 1 to 300 seconds"),
+        (&["--window", "0"], "is not 1 to 300 seconds"),
+        (&["--upstream", "http://a/path"], "is not an origin"),
+        (&["--upstream", "ftp://a"], "is not an origin"),
+        (&["--upstream", "127.0.0.1"], "is not an origin"),
+        (&["--config", "/nowhere/verifier.toml"], "/nowhere/verifier.toml"),
+    ];
+    for (args, expected) in cases {
+        let (code, text) = refused(args, None);
+        assert_eq!(code, 2, "{args:?}\n{text}");
+        assert!(text.starts_with("envelope-verifier: error: ") && text.contains(expected), "{args:?}\n{text}");
+        assert!(text.contains("\nenvelope-verifier: hint: "), "{args:?}\n{text}");
+    }
+}
+
+#[test]
+fn errors_in_the_file_name_file_and_line() {
+    let cases = [
+        ("window = 30\nwindwo = 30\n", "verifier.toml:2: unknown field `windwo`"),
+        ("\n\nwindow = \"a\"\n", "verifier.toml:3: invalid type"),
+        ("window = 30\nwindow = 40\n", "verifier.toml:2: "),
+        ("[[pack]]\nguid = \"a\"\naccept = [\"token\"]\n", "verifier.toml:3: unknown variant `token`"),
+        ("[[pack]]\nguid = \"a/b\"\n", "pack guid \"a/b\" cannot stand in a path"),
+        ("[[pack]]\nguid = \"a\"\naccept = []\n", "pack a accepts nothing"),
+        ("revoked = [\"x\"]\n", "revoked: x is no thumbprint"),
+        (
+            "[[call-key]]\nidentity = \"ci\"\nkey = \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"\nexpires = \"2030-01-01T00:00:00Z\"\n",
+            "given by its thumbprint",
+        ),
+    ];
+    for (file, expected) in cases {
+        let (code, text) = refused(&[], Some(file));
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+#[test]
+fn flags_win_over_the_file_and_key_files_lie_beside_it() {
+    let alice = Person::new("alice");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("alice.pem"), alice.identity_key.verifying_key().to_pem()).unwrap();
+    let file = directory.path().join("verifier.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:1\"\nwindow = 10\nauth_required = true\ntrust = [\"alice=alice.pem\"]\n").unwrap();
+    let verifier = Program::serve(&["--config", file.to_str().unwrap(), "--window", "20"]);
+    let described = verifier.send(&Http::new("GET", "/.well-known/envelope", "h")).json();
+    assert_eq!(described["window"], 20);
+    let authorities = [verifier.address.to_string(), format!("localhost:{}", verifier.address.port())];
+    assert_eq!(described["authorities"], serde_json::json!(authorities));
+    assert!(verifier.log().contains("trusts alice"), "{}", verifier.log());
+    assert!(!verifier.log().contains("--auth-required"), "{}", verifier.log());
+}
+
+#[test]
+fn every_spelling_of_a_key_is_trusted() {
+    let key = Person::new("alice").identity_key;
+    let key = key.verifying_key();
+    let directory = tempfile::tempdir().unwrap();
+    let mut spellings = vec![key.to_did(), key.thumbprint().to_string(), key.to_jwk(), key.to_openssh()];
+    for (name, text) in [("a.pem", key.to_pem()), ("a.jwk", key.to_jwk()), ("a.pub", key.to_openssh()), ("a.did", key.to_did())] {
+        let path = directory.path().join(name);
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        spellings.push(path.display().to_string());
+    }
+    for spelling in spellings {
+        let trust = format!("alice={spelling}");
+        let verifier = Program::serve(&["--trust", &trust, "--authority", "pack.example", "--auth-required"]);
+        let call = Person::new("alice").post("pack.example", "/api/pack/p1/agent", "{}");
+        let ask = call.header("X-Original-Method", "POST").header("X-Original-URI", "/api/pack/p1/agent");
+        let ask = Http { method: "GET".into(), target: "/verify".into(), body: None, ..ask.without("Content-Length") };
+        assert_eq!(verifier.send(&ask).status, 200, "{spelling}");
+    }
+}
