@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
-use crate::request::{Authorities, COVERED, Request, is_token};
+use crate::request::{Authorities, COVERED, Request, is_token, trim};
 use crate::target::Target;
 
 /// The value of the `tag` parameter.
@@ -152,7 +152,7 @@ pub(crate) fn write_component(
                 if index > 0 {
                     base.text.push_str(", ");
                 }
-                base.text.push_str(printable(value.trim_ascii())?);
+                base.text.push_str(printable(trim(value))?);
             }
             base.text.push('\n');
         }

@@ -9,7 +9,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::error::{Code, Refusal};
 use crate::json::{Object, Value};
-use crate::request::{Field, Request, Url};
+use crate::request::{Field, Request, Url, trim};
 use crate::sign::Signed;
 
 /// A signed request on its own.
@@ -35,8 +35,8 @@ impl Document {
         let url = Url::parse(request.raw_target())?;
         let mut fields = alloc::vec![(String::from("host"), String::from(url.authority()))];
         for (name, value) in request.fields() {
-            let value = core::str::from_utf8(value.trim_ascii())
-                .map_err(|_| malformed("a field value is not ASCII"))?;
+            let value =
+                core::str::from_utf8(trim(value)).map_err(|_| malformed("a field value is not ASCII"))?;
             join(&mut fields, name.to_ascii_lowercase(), value);
         }
         fields.extend(signed.fields().map(|(name, value)| (name.to_ascii_lowercase(), value.into())));
@@ -70,8 +70,8 @@ impl Document {
             None | Some("") => path.into(),
             Some(query) => alloc::format!("{path}?{query}"),
         };
-        if path.contains('?') {
-            return Err(Refusal::new(Code::TargetNotCanonical, "the path holds a question mark"));
+        if !path.starts_with('/') || path.contains('?') {
+            return Err(Refusal::new(Code::TargetNotCanonical, "the path is no path"));
         }
         let authority = member(object, "authority")?.ok_or(malformed("authority is missing"))?;
         Ok(Self {

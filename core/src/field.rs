@@ -24,6 +24,8 @@ pub enum Item<'a> {
     Token(&'a str),
     /// RFC 9651 section 3.3.6: `true` is a parameter without a value.
     Boolean(bool),
+    /// A number that is negative or has a fraction, or a byte sequence: read, and accepted nowhere.
+    Other,
 }
 
 /// One parameter of an item or inner list.
@@ -160,20 +162,32 @@ impl<'a> Reader<'a> {
         Base64::decode_vec(encoded).map_err(|_| malformed("a byte sequence is not strict base64"))
     }
 
-    fn integer(&mut self) -> Result<u64, Refusal> {
+    fn number(&mut self) -> Result<Item<'a>, Refusal> {
+        const NOT_CANONICAL: Refusal = malformed("a number is not in its canonical form");
+        let negative = self.take("-");
         let digits = self.take_while(|byte| byte.is_ascii_digit());
-        let canonical = digits.len() <= 15 && (digits == "0" || !digits.starts_with('0'));
-        if !canonical || self.peek() == Some(b'.') {
-            return Err(malformed("a number is not a canonical integer"));
+        if digits.is_empty() || digits.len() > 15 || (digits.starts_with('0') && digits != "0") {
+            return Err(NOT_CANONICAL);
         }
-        digits.parse().map_err(|_| malformed("a number is not a canonical integer"))
+        if self.take(".") {
+            let fraction = self.take_while(|byte| byte.is_ascii_digit());
+            let canonical =
+                (1..=3).contains(&fraction.len()) && (fraction == "0" || !fraction.ends_with('0'));
+            return if canonical && digits.len() <= 12 { Ok(Item::Other) } else { Err(NOT_CANONICAL) };
+        }
+        match (negative, digits) {
+            (true, "0") => Err(NOT_CANONICAL),
+            (true, _) => Ok(Item::Other),
+            (false, _) => digits.parse().map(Item::Integer).map_err(|_| NOT_CANONICAL),
+        }
     }
 
     /// A bare item after the `=` of a parameter.
     fn bare_item(&mut self) -> Result<Item<'a>, Refusal> {
         match self.peek() {
             Some(b'"') => Ok(Item::String(self.string()?)),
-            Some(b'0'..=b'9') => Ok(Item::Integer(self.integer()?)),
+            Some(b'0'..=b'9' | b'-') => self.number(),
+            Some(b':') => self.bytes().map(|_| Item::Other),
             Some(b'A'..=b'Z' | b'a'..=b'z' | b'*') => Ok(Item::Token(self.token())),
             Some(b'?') if self.take("?0") => Ok(Item::Boolean(false)),
             _ => Err(malformed("a parameter has a value that is not accepted")),

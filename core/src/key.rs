@@ -14,6 +14,7 @@ use p256::ecdsa::signature::Verifier as _;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use self::published::PUBLISHED;
 use crate::error::{Code, Refusal};
 
 /// The two signature algorithms.
@@ -253,19 +254,7 @@ impl SigningKey {
     /// [`Code::KeyRefused`] for a P-256 scalar that is zero or not below the group order (32 random bytes are with
     /// probability 2⁻³²: draw again), and for published keys.
     pub fn from_bytes(algorithm: Algorithm, bytes: &[u8; 32]) -> Result<Self, Refusal> {
-        let (secret, point) = match algorithm {
-            Algorithm::Ed25519 => {
-                let key = ed25519_dalek::SigningKey::from_bytes(bytes);
-                let point = Point::Ed25519(key.verifying_key());
-                (Secret::Ed25519(key), point)
-            }
-            Algorithm::P256 => {
-                let key = p256::ecdsa::SigningKey::from_slice(bytes)
-                    .map_err(|_| refused("a P-256 private key is not a scalar of the curve"))?;
-                let point = Point::P256(*key.verifying_key());
-                (Secret::P256(key), point)
-            }
-        };
+        let (secret, point) = Secret::read(algorithm, bytes)?;
         Ok(Self { secret, verifying_key: VerifyingKey::accepted(point)? })
     }
 
@@ -298,6 +287,22 @@ impl SigningKey {
 }
 
 impl Secret {
+    fn read(algorithm: Algorithm, bytes: &[u8; 32]) -> Result<(Self, Point), Refusal> {
+        match algorithm {
+            Algorithm::Ed25519 => {
+                let key = ed25519_dalek::SigningKey::from_bytes(bytes);
+                let point = Point::Ed25519(key.verifying_key());
+                Ok((Self::Ed25519(key), point))
+            }
+            Algorithm::P256 => {
+                let key = p256::ecdsa::SigningKey::from_slice(bytes)
+                    .map_err(|_| refused("a P-256 private key is not a scalar of the curve"))?;
+                let point = Point::P256(*key.verifying_key());
+                Ok((Self::P256(key), point))
+            }
+        }
+    }
+
     fn sign(&self, message: &[u8]) -> Signature {
         match self {
             Self::Ed25519(key) => Signature(key.sign(message).to_bytes()),

@@ -47,7 +47,8 @@ impl From<ReplayError> for Refusal {
 
 /// Remembers nonces until they expire. Looking up and remembering is one atomic step.
 pub trait ReplayCache {
-    /// Remembers (keyid, nonce) until `keep_until` has passed.
+    /// Remembers (keyid, nonce) until `keep_until` has passed. When it has passed already, because the cache was slow,
+    /// that is [`ReplayError::Unavailable`]: an earlier use may have been forgotten.
     ///
     /// # Errors
     /// [`ReplayError`]; nothing is remembered then.
@@ -56,7 +57,8 @@ pub trait ReplayCache {
 
 /// The same for a cache that is shared between threads or lies across a network.
 pub trait SharedReplayCache {
-    /// Remembers (keyid, nonce) until `keep_until` has passed.
+    /// Remembers (keyid, nonce) until `keep_until` has passed. When it has passed already, because the cache was slow,
+    /// that is [`ReplayError::Unavailable`]: an earlier use may have been forgotten.
     ///
     /// # Errors
     /// [`ReplayError`]; nothing is remembered then.
@@ -164,6 +166,9 @@ impl MemoryReplayCache {
 impl ReplayCache for MemoryReplayCache {
     fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
         self.tables.retain(|table| (table.epoch + 1).saturating_mul(EPOCH) > now.as_unix());
+        if nonce.keep_until < now {
+            return Err(ReplayError::Unavailable);
+        }
         let digest = self.digest(nonce);
         if self.tables.iter().any(|table| table.contains(digest)) {
             return Err(ReplayError::Replayed);

@@ -45,10 +45,7 @@ impl<'a> Request<'a> {
     /// The values of the lines called `name`, without leading and trailing white space.
     pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let fields = self.fields;
-        fields
-            .iter()
-            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim_ascii())
+        fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| trim(value))
     }
 
     /// The value of the only line called `name`.
@@ -81,7 +78,9 @@ impl<'a> Request<'a> {
 
     /// The authority that the client addressed: the target's when it has one, then `Host` must agree (section 3.3).
     pub(crate) fn addressed(&self) -> Result<&'a str, Refusal> {
-        let host = self.only("host")?.and_then(|host| core::str::from_utf8(host).ok());
+        const NO_HOST: Refusal = Refusal::new(Code::WrongAuthority, "Host is not text");
+        let host = self.only("host")?;
+        let host = host.map(|host| core::str::from_utf8(host).map_err(|_| NO_HOST)).transpose()?;
         match (self.split_target().0, host) {
             (None, Some(host)) => Ok(host),
             (Some(target), None) => Ok(target),
@@ -116,8 +115,16 @@ impl<'a> Request<'a> {
         for name in SINGLE {
             self.only(name)?;
         }
-        if METHOD_OVERRIDES.iter().any(|name| self.values(name).next().is_some()) {
-            return Err(Refusal::new(Code::Malformed, "a header field overrides the method"));
+        for (name, _) in self.fields {
+            if METHOD_OVERRIDES.iter().any(|known| reads_as(name, known)) {
+                return Err(Refusal::new(Code::Malformed, "a header field overrides the method"));
+            }
+            if SINGLE.iter().any(|known| !name.eq_ignore_ascii_case(known) && reads_as(name, known)) {
+                return Err(Refusal::new(
+                    Code::Malformed,
+                    "a header field reads as another one with an underscore",
+                ));
+            }
         }
         Ok(())
     }
@@ -148,6 +155,23 @@ const SINGLE: [&str; 10] = [
 ];
 
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Whether some server takes a field called `name` for `known`: CGI and its heirs make one of `-` and `_`.
+fn reads_as(name: &str, known: &str) -> bool {
+    name.len() == known.len()
+        && name
+            .bytes()
+            .zip(known.bytes())
+            .all(|(a, b)| a.eq_ignore_ascii_case(&b) || (a == b'_' && b == b'-'))
+}
+
+/// Without the white space of RFC 9110 section 5.6.3 around it.
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
 
 pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty()

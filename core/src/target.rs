@@ -62,8 +62,11 @@ pub fn check_path(path: &str) -> Result<(), Refusal> {
     check_bytes(path, |_| false)?;
     let mut segments = segments.split('/').peekable();
     while let Some(segment) = segments.next() {
-        match segment {
-            "" if segments.peek().is_some() => return Err(refuse("the path holds two slashes in a row")),
+        // Servlet containers drop what follows a semicolon before they look for dots.
+        match segment.split(';').next().unwrap_or_default() {
+            "" if segment.is_empty() && segments.peek().is_some() => {
+                return Err(refuse("the path holds two slashes in a row"));
+            }
             "." | ".." => return Err(refuse("the path holds a dot segment")),
             _ => {}
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use envelope_core::{
-    Access, Caller, Code, Field, Policy, Refusal, Request, SharedReplayCache, Trust, Verified, Verifier, is_enveloped,
+    Access, Caller, Code, Field, Policy, Refusal, Request, SharedReplayCache, Trust, Verified, Verifier,
+    is_enveloped,
 };
 use http::HeaderMap;
 use http::request::Parts;
@@ -130,7 +131,11 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
     ///
     /// # Errors
     /// The refusal of the first step that fails.
-    pub async fn admit_without_body(&self, head: &Parts, access: &Access<'_>) -> Result<Option<Caller>, Refusal> {
+    pub async fn admit_without_body(
+        &self,
+        head: &Parts,
+        access: &Access<'_>,
+    ) -> Result<Option<Caller>, Refusal> {
         let caller = match self.verify(head)? {
             Some(verified) => {
                 let body_expected = ["POST", "PUT", "PATCH"].contains(&head.method.as_str());
@@ -196,8 +201,13 @@ fn target(head: &Parts) -> std::borrow::Cow<'_, str> {
 
 /// Takes out what only a verifier may say. Whoever sends it, it is not believed.
 pub(crate) fn strip_envelope_fields(headers: &mut HeaderMap) {
-    let ours: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("envelope-")).cloned().collect();
-    for name in ours {
+    strip_fields(headers, |name| name.starts_with("envelope-"));
+}
+
+/// Takes out the fields whose name `matches`, as CGI and its heirs would read it: with `-` for `_`.
+pub(crate) fn strip_fields(headers: &mut HeaderMap, matches: impl Fn(&str) -> bool) {
+    let matching = headers.keys().filter(|name| matches(&name.as_str().replace('_', "-")));
+    for name in matching.cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
 }

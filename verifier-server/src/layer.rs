@@ -58,7 +58,10 @@ impl<T, R> Clone for VerifierLayer<T, R> {
 
 impl<T, R> fmt::Debug for VerifierLayer<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifierLayer").field("pack", &self.pack).field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("VerifierLayer")
+            .field("pack", &self.pack)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 

@@ -51,7 +51,8 @@ fn configure(file: Option<&Path>, flags: Flags) -> Result<Config, ConfigError> {
 
 fn run(config: Config) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
+    let runtime = runtime
+        .map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
     runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             ConfigError::new(format!("{}: {error}", config.listen), "choose another address with --listen")
@@ -66,7 +67,8 @@ fn run(config: Config) -> Result<(), ConfigError> {
 
 /// Done when the process is asked to stop.
 async fn stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::warn!("signals cannot be watched: stop with SIGKILL");
         return std::future::pending().await;
@@ -78,7 +80,8 @@ async fn stop() {
 }
 
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ENVELOPE_LOG").unwrap_or_else(|_| "info".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("ENVELOPE_LOG").unwrap_or_else(|_| "info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
     log.with_ansi(stderr().is_terminal()).init();
 }
@@ -88,9 +91,14 @@ fn announce(config: &Config, address: std::net::SocketAddr) {
     let identities: Vec<String> = config.trust.identities().into_iter().collect();
     // A terminal that is gone is no reason not to serve.
     let _ = writeln!(out, "envelope-verifier: listening on http://{address}");
-    let _ = writeln!(out, "envelope-verifier: trusts {}", if identities.is_empty() { "nobody".into() } else { identities.join(", ") });
+    let _ = writeln!(
+        out,
+        "envelope-verifier: trusts {}",
+        if identities.is_empty() { "nobody".into() } else { identities.join(", ") }
+    );
     if !config.auth_required {
-        let _ = writeln!(out, "envelope-verifier: calls without a credential pass; --auth-required closes that");
+        let _ =
+            writeln!(out, "envelope-verifier: calls without a credential pass; --auth-required closes that");
     }
 }
 

@@ -16,7 +16,11 @@ pub fn problem<B: From<Bytes>>(refusal: Refusal, now: Timestamp) -> Response<B> 
 }
 
 /// The same under another status, for a caller that understands few of them.
-pub(crate) fn problem_with_status<B: From<Bytes>>(refusal: Refusal, status: StatusCode, now: Timestamp) -> Response<B> {
+pub(crate) fn problem_with_status<B: From<Bytes>>(
+    refusal: Refusal,
+    status: StatusCode,
+    now: Timestamp,
+) -> Response<B> {
     tracing::info!(code = %refusal.code(), detail = refusal.detail(), "refused");
     let told = refusal.on_the_wire();
     let body = serde_json::json!({
@@ -40,7 +44,11 @@ pub(crate) fn problem_with_status<B: From<Bytes>>(refusal: Refusal, status: Stat
 
 /// What went wrong behind the verifier: no refusal, so no code.
 #[cfg(feature = "server")]
-pub(crate) fn gateway_problem<B: From<Bytes>>(status: StatusCode, title: &'static str, now: Timestamp) -> Response<B> {
+pub(crate) fn gateway_problem<B: From<Bytes>>(
+    status: StatusCode,
+    title: &'static str,
+    now: Timestamp,
+) -> Response<B> {
     tracing::warn!(status = status.as_u16(), "{title}");
     let body = serde_json::json!({
         "type": "about:blank",

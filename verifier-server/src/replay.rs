@@ -49,7 +49,8 @@ impl SharedReplayCache for ShardedReplayCache {
         let chosen = self.hasher.hash_one((nonce.keyid, nonce.nonce)) % count;
         let shard = usize::try_from(chosen).ok().and_then(|chosen| self.shards.get(chosen));
         // A thread that died with the lock may have left the table half-written: fail closed.
-        let mut shard = shard.ok_or(ReplayError::Unavailable)?.lock().map_err(|_| ReplayError::Unavailable)?;
+        let mut shard =
+            shard.ok_or(ReplayError::Unavailable)?.lock().map_err(|_| ReplayError::Unavailable)?;
         shard.remember(nonce, now)
     }
 }

@@ -1,5 +1,7 @@
 //! Starting: what refuses to start, and what it says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+
 mod support;
 
 use std::process::Command;
@@ -45,7 +47,10 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
     for (args, expected) in cases {
         let (code, text) = refused(args, None);
         assert_eq!(code, 2, "{args:?}\n{text}");
-        assert!(text.starts_with("envelope-verifier: error: ") && text.contains(expected), "{args:?}\n{text}");
+        assert!(
+            text.starts_with("envelope-verifier: error: ") && text.contains(expected),
+            "{args:?}\n{text}"
+        );
         assert!(text.contains("\nenvelope-verifier: hint: "), "{args:?}\n{text}");
     }
 }
@@ -78,7 +83,11 @@ fn flags_win_over_the_file_and_key_files_lie_beside_it() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("alice.pem"), alice.identity_key.verifying_key().to_pem()).unwrap();
     let file = directory.path().join("verifier.toml");
-    std::fs::write(&file, "listen = \"127.0.0.1:1\"\nwindow = 10\nauth_required = true\ntrust = [\"alice=alice.pem\"]\n").unwrap();
+    std::fs::write(
+        &file,
+        "listen = \"127.0.0.1:1\"\nwindow = 10\nauth_required = true\ntrust = [\"alice=alice.pem\"]\n",
+    )
+    .unwrap();
     let verifier = Program::serve(&["--config", file.to_str().unwrap(), "--window", "20"]);
     let described = verifier.send(&Http::new("GET", "/.well-known/envelope", "h")).json();
     assert_eq!(described["window"], 20);
@@ -94,7 +103,12 @@ fn every_spelling_of_a_key_is_trusted() {
     let key = key.verifying_key();
     let directory = tempfile::tempdir().unwrap();
     let mut spellings = vec![key.to_did(), key.thumbprint().to_string(), key.to_jwk(), key.to_openssh()];
-    for (name, text) in [("a.pem", key.to_pem()), ("a.jwk", key.to_jwk()), ("a.pub", key.to_openssh()), ("a.did", key.to_did())] {
+    for (name, text) in [
+        ("a.pem", key.to_pem()),
+        ("a.jwk", key.to_jwk()),
+        ("a.pub", key.to_openssh()),
+        ("a.did", key.to_did()),
+    ] {
         let path = directory.path().join(name);
         std::fs::write(&path, format!("{text}\n")).unwrap();
         spellings.push(path.display().to_string());
@@ -104,7 +118,12 @@ fn every_spelling_of_a_key_is_trusted() {
         let verifier = Program::serve(&["--trust", &trust, "--authority", "pack.example", "--auth-required"]);
         let call = Person::new("alice").post("pack.example", "/api/pack/p1/agent", "{}");
         let ask = call.header("X-Original-Method", "POST").header("X-Original-URI", "/api/pack/p1/agent");
-        let ask = Http { method: "GET".into(), target: "/verify".into(), body: None, ..ask.without("Content-Length") };
+        let ask = Http {
+            method: "GET".into(),
+            target: "/verify".into(),
+            body: None,
+            ..ask.without("Content-Length")
+        };
         assert_eq!(verifier.send(&ask).status, 200, "{spelling}");
     }
 }

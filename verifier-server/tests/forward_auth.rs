@@ -1,5 +1,7 @@
 //! `/verify`: what a proxy asks, by hand and by real nginx and Caddy.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
@@ -33,7 +35,8 @@ fn both_kinds_of_proxies_are_understood() {
     let alice = Person::new("alice");
     let verifier = start(&alice, &[]);
     let nginx = [("X-Original-Method", "POST"), ("X-Original-URI", TARGET)];
-    let caddy = [("X-Forwarded-Method", "POST"), ("X-Forwarded-Uri", TARGET), ("X-Forwarded-Host", AUTHORITY)];
+    let caddy =
+        [("X-Forwarded-Method", "POST"), ("X-Forwarded-Uri", TARGET), ("X-Forwarded-Host", AUTHORITY)];
     for described in [&nginx[..], &caddy[..]] {
         let request = alice.post(AUTHORITY, TARGET, "{}");
         let ask = asked(&request, described);
@@ -63,7 +66,11 @@ fn only_401_and_403_refuse() {
         (ask(&alice.post(AUTHORITY, "/api/pack/p2/agent", "{}")), 401, "bad-signature"),
         (ask(&alice.post("other.example", TARGET, "{}")), 401, "bad-signature"),
         (ask(&Http::new("POST", TARGET, AUTHORITY)), 401, "unauthenticated"),
-        (ask(&Http::new("POST", TARGET, AUTHORITY).sign(&alice.signer(), support::now())), 401, "digest-missing"),
+        (
+            ask(&Http::new("POST", TARGET, AUTHORITY).sign(&alice.signer(), support::now())),
+            401,
+            "digest-missing",
+        ),
     ];
     for (answer, status, code) in cases {
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{answer:?}");
@@ -82,17 +89,30 @@ fn the_description_of_the_request_is_not_the_clients_to_give() {
     assert_eq!(code(&[]), "malformed", "nobody says what is asked");
     assert_eq!(code(&nginx[..1]), "malformed");
     assert_eq!(code(&[nginx[0], nginx[1], nginx[1]]), "duplicate");
-    assert_eq!(code(&[nginx[0], nginx[1], ("X-Forwarded-Uri", "/public")]), "malformed", "two kinds of proxies");
+    assert_eq!(
+        code(&[nginx[0], nginx[1], ("X-Forwarded-Uri", "/public")]),
+        "malformed",
+        "two kinds of proxies"
+    );
     assert_eq!(code(&[("X-Forwarded-Method", "POST"), ("X-Forwarded-Uri", TARGET)]), "malformed", "no host");
     assert_eq!(
-        code(&[("X-Forwarded-Method", "POST"), ("X-Forwarded-Uri", TARGET), ("X-Forwarded-Host", "other.example")]),
+        code(&[
+            ("X-Forwarded-Method", "POST"),
+            ("X-Forwarded-Uri", TARGET),
+            ("X-Forwarded-Host", "other.example")
+        ]),
         "wrong-authority"
     );
     assert_eq!(code(&[nginx[0], ("X-Original-URI", "//api/pack/p1/agent")]), "target-not-canonical");
+    assert_eq!(code(&[nginx[0], ("X-Original-URI", &format!("{TARGET}#x"))]), "target-not-canonical");
     assert_eq!(code(&[nginx[0], ("X-Original-URI", "http://pack.example/x")]), "target-not-canonical");
 
     let elsewhere = start(&alice, &["--trusted-proxy", "192.0.2.1"]);
-    assert_eq!(elsewhere.send(&asked(&request, &nginx)).code(), "not-allowed", "the peer is no trusted proxy");
+    assert_eq!(
+        elsewhere.send(&asked(&request, &nginx)).code(),
+        "not-allowed",
+        "the peer is no trusted proxy"
+    );
     assert_eq!(verifier.send(&asked(&request, &nginx)).status, 200, "none of that used the nonce up");
 }
 
@@ -101,7 +121,8 @@ fn without_auth_required_the_caller_may_be_nobody() {
     let alice = Person::new("alice");
     let trust = alice.trust("alice");
     let verifier = Program::serve(&["--trust", &trust, "--authority", AUTHORITY]);
-    let ask = asked(&Http::new("GET", "/", AUTHORITY), &[("X-Original-Method", "GET"), ("X-Original-URI", "/")]);
+    let ask =
+        asked(&Http::new("GET", "/", AUTHORITY), &[("X-Original-Method", "GET"), ("X-Original-URI", "/")]);
     assert_eq!(told(&verifier.send(&ask.header("Envelope-Identity", "alice"))), (200, Some(""), Some("")));
 }
 
@@ -113,7 +134,11 @@ struct Proxy {
 }
 
 impl Proxy {
-    fn start(program: &str, arguments: &[&str], configuration: impl FnOnce(SocketAddr, &str) -> String) -> Self {
+    fn start(
+        program: &str,
+        arguments: &[&str],
+        configuration: impl FnOnce(SocketAddr, &str) -> String,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Free a moment ago; a proxy cannot be told to choose its own port and say which.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -168,10 +193,19 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
     let proxy = start(verifier_address, pack.address);
     let (authority, trust) = (format!("127.0.0.1:{}", proxy.address.port()), alice.trust("alice"));
     let listen = verifier_address.to_string();
-    let verifier = Program::serve(&["--listen", &listen, "--trust", &trust, "--authority", &authority, "--auth-required"]);
+    let verifier = Program::serve(&[
+        "--listen",
+        &listen,
+        "--trust",
+        &trust,
+        "--authority",
+        &authority,
+        "--auth-required",
+    ]);
     assert_eq!(verifier.address, verifier_address);
 
-    let request = alice.post(&authority, TARGET, r#"{"name":"Weather"}"#).header("Envelope-Identity", "mallory");
+    let request =
+        alice.post(&authority, TARGET, r#"{"name":"Weather"}"#).header("Envelope-Identity", "mallory");
     let answer = exchange(proxy.address, &request.bytes());
     assert_eq!((answer.status, answer.body.contains("hello")), (200, true), "{answer:?}\n{}", verifier.log());
     let arrived = pack.requests();
@@ -199,7 +233,10 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
                 .header("X-Forwarded-Uri", TARGET),
             [401, 403],
         ),
-        (alice.post(&authority, "/api/pack/p2/agent", "{}").header("X-Forwarded-Host", "other.example"), [200; 2]),
+        (
+            alice.post(&authority, "/api/pack/p2/agent", "{}").header("X-Forwarded-Host", "other.example"),
+            [200; 2],
+        ),
     ] {
         let answer = exchange(proxy.address, &request.bytes());
         assert!(statuses.contains(&answer.status), "{request:?}\n{answer:?}\n{}", verifier.log());
@@ -209,7 +246,9 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
     // Without a credential, where none is needed, the upstream hears of no identity: not even of a placeholder.
     drop(verifier);
     let _open = Program::serve(&["--listen", &listen, "--trust", &trust, "--authority", &authority]);
-    let unsigned = Http::new("GET", TARGET, &authority).header("Envelope-Identity", "alice").header("Envelope-Keyid", "x");
+    let unsigned = Http::new("GET", TARGET, &authority)
+        .header("Envelope-Identity", "alice")
+        .header("Envelope-Keyid", "x");
     assert_eq!(exchange(proxy.address, &unsigned.bytes()).status, 200);
     let last = pack.requests().pop().unwrap();
     for line in last.lines().filter(|line| line.to_ascii_lowercase().starts_with("envelope-")) {
@@ -253,7 +292,10 @@ fn a_pack_with_rules_per_agent_needs_the_gateway() {
     );
     std::fs::write(&file, config).unwrap();
     let verifier = Program::serve(&["--config", file.to_str().unwrap()]);
-    let ask = asked(&alice.post(AUTHORITY, TARGET, "{}"), &[("X-Original-Method", "POST"), ("X-Original-URI", TARGET)]);
+    let ask = asked(
+        &alice.post(AUTHORITY, TARGET, "{}"),
+        &[("X-Original-Method", "POST"), ("X-Original-URI", TARGET)],
+    );
     assert_eq!(verifier.send(&ask).code(), "agent-not-allowed");
     assert!(!verifier.log().contains(&key("alice").verifying_key().thumbprint().to_string()));
 }

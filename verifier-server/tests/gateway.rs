@@ -1,5 +1,7 @@
 //! The program as a gateway, over real sockets: what passes, and how.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+
 mod support;
 
 use std::io::{BufReader, Read, Write};
@@ -25,6 +27,7 @@ fn a_signed_call_reaches_the_upstream_as_sent_and_once() {
         .header("envelope-identity", "mallory")
         .header("envelope-keyid", "stolen")
         .header("Envelope-Anything", "else")
+        .header("Envelope_Identity", "mallory")
         .header("X-Forwarded-For", "192.0.2.1")
         .header("Connection", "keep-alive, X-Hop")
         .header("Keep-Alive", "timeout=5")
@@ -43,10 +46,14 @@ fn a_signed_call_reaches_the_upstream_as_sent_and_once() {
     }
     assert!(lines.contains(&"X-Plain: kept"));
     assert!(arrived[0].ends_with("\r\n\r\n{\"name\":\"Weather\"}"));
-    let ours: Vec<&&str> = lines.iter().filter(|line| line.to_ascii_lowercase().starts_with("envelope-")).collect();
+    let ours: Vec<&&str> =
+        lines.iter().filter(|line| line.to_ascii_lowercase().starts_with("envelope")).collect();
     assert_eq!(ours, [&"envelope-identity: alice", &format!("envelope-keyid: {}", alice.keyid()).as_str()]);
     assert!(lines.contains(&"x-forwarded-proto: http"));
-    assert!(lines.iter().any(|line| line.eq_ignore_ascii_case("x-forwarded-for: 192.0.2.1, 127.0.0.1")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.eq_ignore_ascii_case("x-forwarded-for: 192.0.2.1, 127.0.0.1")),
+        "{lines:?}"
+    );
     assert!(!arrived[0].to_ascii_lowercase().contains("keep-alive"));
 
     let again = verifier.send(&request);
@@ -62,11 +69,15 @@ fn forwarding_fields_of_a_peer_that_is_no_proxy_are_not_believed() {
         .post(&verifier.authority(), TARGET, "{}")
         .header("X-Forwarded-For", "192.0.2.1")
         .header("X-Forwarded-Host", "elsewhere.example")
+        .header("X_Forwarded_Host", "elsewhere.example")
         .header("X-Forwarded-Proto", "https")
         .header("Forwarded", "for=192.0.2.1");
     assert_eq!(verifier.send(&request).status, 200);
     let arrived = pack.requests()[0].to_ascii_lowercase();
-    assert!(arrived.contains("x-forwarded-for: 127.0.0.1\r\n") && arrived.contains("x-forwarded-proto: http\r\n"), "{arrived}");
+    assert!(
+        arrived.contains("x-forwarded-for: 127.0.0.1\r\n") && arrived.contains("x-forwarded-proto: http\r\n"),
+        "{arrived}"
+    );
     assert!(!arrived.contains("elsewhere") && !arrived.contains("192.0.2.1"), "{arrived}");
 }
 
@@ -75,11 +86,13 @@ fn an_open_pack_goes_on_working_and_an_envelope_is_never_downgraded() {
     let (pack, alice, stranger) = (PackServer::start(), Person::new("alice"), Person::new("stranger"));
     let (upstream, trust) = (pack.url(), alice.trust("alice"));
     let verifier = Program::serve(&["--upstream", &upstream, "--trust", &trust]);
-    let unsigned = Http::new("GET", "/api/swarm/old/health?x[]=1", "whatever.example").header("Envelope-Identity", "alice");
+    let unsigned = Http::new("GET", "/api/swarm/old/health?x[]=1", "whatever.example")
+        .header("Envelope-Identity", "alice");
     assert_eq!(verifier.send(&unsigned).status, 200);
     assert!(!pack.requests()[0].to_ascii_lowercase().contains("envelope-"));
 
-    let wrong = stranger.post(&verifier.authority(), TARGET, "{}").header("Authorization", "Bearer tok_whatever");
+    let wrong =
+        stranger.post(&verifier.authority(), TARGET, "{}").header("Authorization", "Bearer tok_whatever");
     assert_eq!(verifier.send(&wrong).code(), "not-covered");
     let wrong = stranger.post(&verifier.authority(), TARGET, "{}");
     assert_eq!(verifier.send(&wrong).code(), "bad-signature");
@@ -114,7 +127,8 @@ fn connection_cannot_take_out_what_was_signed() {
     let (pack, alice) = (PackServer::start(), Person::new("alice"));
     let verifier = start(&pack, &alice, &[]);
     for name in ["content-type", "Content-Digest", "host", "Signature"] {
-        let request = alice.post(&verifier.authority(), TARGET, "{}").header("Connection", &format!("close, {name}"));
+        let request =
+            alice.post(&verifier.authority(), TARGET, "{}").header("Connection", &format!("close, {name}"));
         assert_eq!(verifier.send(&request).code(), "malformed", "{name}");
     }
     assert_eq!(pack.requests(), Vec::<String>::new());
@@ -160,7 +174,10 @@ fn an_upstream_that_is_gone_or_late_is_told() {
     let late = PackServer::answering(|_, _| std::thread::sleep(Duration::from_secs(20)));
     let verifier = start(&late, &alice, &["--upstream-timeout", "1"]);
     let answer = verifier.send(&alice.post(&verifier.authority(), TARGET, "{}"));
-    assert_eq!((answer.status, answer.json()["title"].as_str()), (504, Some("the upstream did not answer in time")));
+    assert_eq!(
+        (answer.status, answer.json()["title"].as_str()),
+        (504, Some("the upstream did not answer in time"))
+    );
 }
 
 #[test]
@@ -187,7 +204,8 @@ fn what_is_in_flight_finishes_at_shutdown() {
 #[test]
 fn hostile_sockets_do_not_disturb_others() {
     let (pack, alice) = (PackServer::start(), Person::new("alice"));
-    let verifier = start(&pack, &alice, &["--head-timeout", "2", "--body-timeout", "2", "--max-body", "1000"]);
+    let verifier =
+        start(&pack, &alice, &["--head-timeout", "2", "--body-timeout", "2", "--max-body", "1000"]);
     let valid = || verifier.send(&alice.post(&verifier.authority(), TARGET, "{}")).status;
     let connect = || {
         let stream = TcpStream::connect(verifier.address).unwrap();
@@ -201,7 +219,10 @@ fn hostile_sockets_do_not_disturb_others() {
     let huge = format!("GET /api/pack/p1/x HTTP/1.1\r\nHost: h\r\nX-Huge: {}\r\n\r\n", "a".repeat(100 << 10));
     assert_eq!(exchange(verifier.address, huge.as_bytes()).status, 431);
     let many = "A: b\r\n".repeat(500);
-    assert_eq!(exchange(verifier.address, format!("GET / HTTP/1.1\r\nHost: h\r\n{many}\r\n").as_bytes()).status, 431);
+    assert_eq!(
+        exchange(verifier.address, format!("GET / HTTP/1.1\r\nHost: h\r\n{many}\r\n").as_bytes()).status,
+        431
+    );
 
     // Half a head, half a body, a body that never ends: all at once, and a valid call beside them.
     let mut half_head = connect();
@@ -210,7 +231,10 @@ fn hostile_sockets_do_not_disturb_others() {
     let request = alice.post(&verifier.authority(), TARGET, "{\"half\": true}").bytes();
     half_body.write_all(&request[..request.len() - 3]).unwrap();
     let mut endless = connect();
-    let request = alice.post(&verifier.authority(), TARGET, "{}").without("Content-Length").header("Transfer-Encoding", "chunked");
+    let request = alice
+        .post(&verifier.authority(), TARGET, "{}")
+        .without("Content-Length")
+        .header("Transfer-Encoding", "chunked");
     let request = request.bytes();
     endless.write_all(&request[..request.len() - 2]).unwrap();
     for _ in 0..20 {
@@ -230,14 +254,29 @@ fn hostile_sockets_do_not_disturb_others() {
 fn preflights_are_answered_and_only_signed_calls_may_cross_origins() {
     let (pack, alice) = (PackServer::start(), Person::new("alice"));
     let (upstream, trust) = (pack.url(), alice.trust("alice"));
-    let verifier =
-        Program::serve(&["--upstream", &upstream, "--trust", &trust, "--cors-origin", "https://chat.example"]);
+    let verifier = Program::serve(&[
+        "--upstream",
+        &upstream,
+        "--trust",
+        &trust,
+        "--cors-origin",
+        "https://chat.example",
+    ]);
     let preflight = |origin: &str, headers: &str| {
-        let request = Http::new("OPTIONS", TARGET, "h").header("Origin", origin).header("Access-Control-Request-Method", "POST");
-        verifier.send(&if headers.is_empty() { request } else { request.header("Access-Control-Request-Headers", headers) })
+        let request = Http::new("OPTIONS", TARGET, "h")
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST");
+        verifier.send(&if headers.is_empty() {
+            request
+        } else {
+            request.header("Access-Control-Request-Headers", headers)
+        })
     };
 
-    let signed = preflight("https://any.example", "content-digest,content-type,signature,signature-input,signature-key");
+    let signed = preflight(
+        "https://any.example",
+        "content-digest,content-type,signature,signature-input,signature-key",
+    );
     assert_eq!(signed.status, 204);
     assert_eq!(signed.header("access-control-allow-origin"), Some("https://any.example"));
     assert_eq!(signed.header("access-control-allow-methods"), Some("POST"));
@@ -247,7 +286,11 @@ fn preflights_are_answered_and_only_signed_calls_may_cross_origins() {
         assert!(allowed.split(", ").any(|known| known == name), "{allowed}");
     }
     for headers in ["", "content-type", "content-type, x-signature"] {
-        assert_eq!(preflight("https://any.example", headers).header("access-control-allow-origin"), None, "{headers}");
+        assert_eq!(
+            preflight("https://any.example", headers).header("access-control-allow-origin"),
+            None,
+            "{headers}"
+        );
     }
     let known = preflight("https://chat.example", "content-type");
     assert_eq!(known.header("access-control-allow-origin"), Some("https://chat.example"));
@@ -257,16 +300,35 @@ fn preflights_are_answered_and_only_signed_calls_may_cross_origins() {
     let from = |request: Http, origin: &str| verifier.send(&request.header("Origin", origin));
     let read = from(alice.post(&verifier.authority(), TARGET, "{}"), "https://any.example");
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, Some("https://any.example")));
-    let unsigned = from(Http::new("GET", TARGET, "h"), "https://any.example");
-    assert_eq!((unsigned.status, unsigned.header("access-control-allow-origin")), (200, None));
+    let unsigned = |origin: &str| {
+        from(Http::new("POST", TARGET, "h").header("Content-Type", "text/plain").body("{}"), origin)
+    };
+    for origin in ["https://any.example", "null", "http://h"] {
+        let refused = unsigned(origin);
+        assert_eq!(
+            (refused.code().as_str(), refused.header("access-control-allow-origin")),
+            ("not-allowed", None),
+            "{origin}"
+        );
+    }
+    let known = unsigned("https://chat.example");
+    assert_eq!(
+        (known.status, known.header("access-control-allow-origin")),
+        (200, Some("https://chat.example"))
+    );
+    assert_eq!(unsigned(&format!("http://{}", verifier.authority())).status, 200, "a page of our own");
     let refused = from(alice.post("other.example", TARGET, "{}"), "https://any.example");
-    assert_eq!((refused.code().as_str(), refused.header("access-control-allow-origin")), ("wrong-authority", Some("https://any.example")));
+    assert_eq!(
+        (refused.code().as_str(), refused.header("access-control-allow-origin")),
+        ("wrong-authority", Some("https://any.example"))
+    );
 }
 
 #[test]
 fn it_describes_itself() {
     let alice = Person::new("alice");
-    let verifier = Program::serve(&["--trust", &alice.trust("alice"), "--authority", "Pack.Example", "--window", "30"]);
+    let verifier =
+        Program::serve(&["--trust", &alice.trust("alice"), "--authority", "Pack.Example", "--window", "30"]);
     assert_eq!(verifier.send(&Http::new("GET", "/health", "h")).json(), serde_json::json!({"status": "ok"}));
     let mut described = verifier.send(&Http::new("GET", "/.well-known/envelope", "h")).json();
     assert!(described["server_time"].take().as_u64().unwrap().abs_diff(now()) < 5);

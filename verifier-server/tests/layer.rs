@@ -1,5 +1,7 @@
 //! The tower layer in a server of somebody else's, over real sockets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+
 mod support;
 
 use std::net::SocketAddr;
@@ -9,7 +11,8 @@ use axum::body::Bytes;
 use axum::routing::{any, post};
 use axum::{Extension, Router};
 use envelope_core::{
-    Authorities, Caller, Grant, Identity, NonceUse, Pack, Policy, ReplayError, SharedReplayCache, Timestamp, TrustList, Users, Verifier,
+    Authorities, Caller, Grant, Identity, NonceUse, Pack, Policy, ReplayError, SharedReplayCache, Timestamp,
+    TrustList, Users, Verifier,
 };
 use envelope_verifier::server::{config::Timeouts, serve};
 use envelope_verifier::{Clock, Guard, VerifierLayer};
@@ -19,7 +22,10 @@ const AUTHORITY: &str = "pack.example";
 
 fn guard(policy: Policy) -> Guard<TrustList> {
     let mut trust = TrustList::new();
-    trust.trust(Identity::new("alice").unwrap(), Person::new("alice").identity_key.verifying_key().thumbprint());
+    trust.trust(
+        Identity::new("alice").unwrap(),
+        Person::new("alice").identity_key.verifying_key().thumbprint(),
+    );
     Guard::new(Verifier::new(Authorities::new([AUTHORITY]).unwrap()), trust, policy)
 }
 
@@ -51,12 +57,16 @@ fn pack_server() -> Router {
 #[test]
 fn a_handler_hears_who_calls_and_gets_the_body() {
     let address = run(pack_server().layer(VerifierLayer::new(guard(Policy::new(Pack::trusted())))));
-    let request = Person::new("alice").post(AUTHORITY, "/agent", "{\"a\":1}").header("Envelope-Identity", "mallory");
+    let request =
+        Person::new("alice").post(AUTHORITY, "/agent", "{\"a\":1}").header("Envelope-Identity", "mallory");
     let answer = exchange(address, &request.bytes());
     assert_eq!((answer.status, answer.body.as_str()), (200, "alice false {\"a\":1}"));
     assert_eq!(exchange(address, &request.bytes()).code(), "replayed");
     assert_eq!(exchange(address, &Http::new("GET", "/other", AUTHORITY).bytes()).code(), "unauthenticated");
-    let changed = Http { body: Some(b"{\"a\":2}".to_vec()), ..Person::new("alice").post(AUTHORITY, "/agent", "{\"a\":1}") };
+    let changed = Http {
+        body: Some(b"{\"a\":2}".to_vec()),
+        ..Person::new("alice").post(AUTHORITY, "/agent", "{\"a\":1}")
+    };
     assert_eq!(exchange(address, &changed.bytes()).code(), "digest-mismatch");
 }
 
@@ -65,19 +75,24 @@ fn an_open_server_still_verifies_what_is_signed() {
     let address = run(pack_server().layer(VerifierLayer::new(guard(Policy::new(Pack::open())))));
     let unsigned = Http::new("POST", "/agent", AUTHORITY).header("Envelope-Identity", "alice").body("{}");
     assert_eq!(exchange(address, &unsigned.bytes()).body, "nobody false {}");
-    assert_eq!(exchange(address, &Person::new("bob").post(AUTHORITY, "/agent", "{}").bytes()).code(), "bad-signature");
+    assert_eq!(
+        exchange(address, &Person::new("bob").post(AUTHORITY, "/agent", "{}").bytes()).code(),
+        "bad-signature"
+    );
 }
 
 #[test]
 fn the_rules_of_its_pack_and_scope_hold() {
     let mut policy = Policy::new(Pack::trusted());
-    let only_bob = Pack { allowed_users: Users::Named(vec![Identity::new("bob").unwrap()]), ..Pack::trusted() };
+    let only_bob =
+        Pack { allowed_users: Users::Named(vec![Identity::new("bob").unwrap()]), ..Pack::trusted() };
     policy.insert("bobs".into(), only_bob);
     let layer = VerifierLayer::new(guard(policy));
     let bobs = run(pack_server().layer(layer.clone().for_pack("bobs")));
     let mine = run(pack_server().layer(layer.for_pack("mine").with_scope("report")));
     let send = |address, grant| {
-        let answer = exchange(address, &Person::with_grant("alice", grant).post(AUTHORITY, "/agent", "{}").bytes());
+        let answer =
+            exchange(address, &Person::with_grant("alice", grant).post(AUTHORITY, "/agent", "{}").bytes());
         if answer.status == 200 { "ok".into() } else { answer.code() }
     };
     assert_eq!(send(bobs, Grant::everything()), "not-allowed");
@@ -92,7 +107,10 @@ fn the_body_is_refused_above_its_limit_and_not_read_for_strangers() {
     let guard = guard(Policy::new(Pack::trusted())).with_max_body(100);
     let address = run(pack_server().layer(VerifierLayer::new(guard)));
     let long = "x".repeat(101);
-    assert_eq!(exchange(address, &Person::new("alice").post(AUTHORITY, "/agent", &long).bytes()).code(), "too-large");
+    assert_eq!(
+        exchange(address, &Person::new("alice").post(AUTHORITY, "/agent", &long).bytes()).code(),
+        "too-large"
+    );
     let just = "x".repeat(100);
     assert_eq!(exchange(address, &Person::new("alice").post(AUTHORITY, "/agent", &just).bytes()).status, 200);
     // The head alone: were the body awaited, there would be no answer.

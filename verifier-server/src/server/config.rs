@@ -208,7 +208,10 @@ impl Flags {
     /// With the file, the line and the key.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::new(format!("{}: {error}", path.display()), "give --config the path of a file that can be read")
+            ConfigError::new(
+                format!("{}: {error}", path.display()),
+                "give --config the path of a file that can be read",
+            )
         })?;
         let flags: Self = toml::from_str(&text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
@@ -282,7 +285,10 @@ impl Flags {
             ));
         }
         Authorities::new(&self.authority).map_err(|_| {
-            ConfigError::new("an authority is not host or host:port", "write --authority pack.example or pack.example:8443")
+            ConfigError::new(
+                "an authority is not host or host:port",
+                "write --authority pack.example or pack.example:8443",
+            )
         })?;
         if self.authority.is_empty() && listen.ip().is_unspecified() {
             return Err(ConfigError::new(
@@ -320,7 +326,10 @@ impl Flags {
         let mut trust = TrustList::new();
         for entry in &self.trust {
             let (name, key) = entry.split_once('=').ok_or_else(|| {
-                ConfigError::new(format!("--trust {entry} is not NAME=KEY"), "write --trust alice=alice.pub.pem")
+                ConfigError::new(
+                    format!("--trust {entry} is not NAME=KEY"),
+                    "write --trust alice=alice.pub.pem",
+                )
             })?;
             trust.trust(read_identity(name)?, read_key(key)?.thumbprint());
         }
@@ -335,7 +344,10 @@ impl Flags {
         }
         for entry in &self.revoked {
             let key = Thumbprint::parse(entry).ok_or_else(|| {
-                ConfigError::new(format!("revoked: {entry} is no thumbprint"), "`envelope key show` prints thumbprints")
+                ConfigError::new(
+                    format!("revoked: {entry} is no thumbprint"),
+                    "`envelope key show` prints thumbprints",
+                )
             })?;
             trust.revoke(key);
         }
@@ -357,7 +369,8 @@ impl Flags {
                     "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
                 ));
             }
-            let agents = table.agent.iter().map(|agent| Ok((agent.name.clone(), read_users(&agent.allowed_users)?)));
+            let agents =
+                table.agent.iter().map(|agent| Ok((agent.name.clone(), read_users(&agent.allowed_users)?)));
             let pack = Pack {
                 // While auth is required, nothing passes without a credential.
                 open: table.accept.contains(&Accept::Open) && !self.auth_required,

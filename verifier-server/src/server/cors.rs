@@ -5,6 +5,7 @@
 //! later. Unsigned calls, which could reach an open pack on the reader's own machine, need an origin from the configuration.
 
 use axum::body::Body;
+use envelope_core::{Authorities, Code, Refusal};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 
@@ -41,7 +42,11 @@ impl Cors {
         let answer = response.headers_mut();
         answer.insert(header::VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers"));
         if known || (names("signature") && names("signature-input")) {
-            let allowed = if wanted.is_empty() { ENVELOPE_FIELDS.into() } else { format!("{ENVELOPE_FIELDS}, {wanted}") };
+            let allowed = if wanted.is_empty() {
+                ENVELOPE_FIELDS.into()
+            } else {
+                format!("{ENVELOPE_FIELDS}, {wanted}")
+            };
             answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, wanted_method.clone());
             if let Ok(allowed) = HeaderValue::try_from(allowed) {
@@ -51,6 +56,22 @@ impl Cors {
             answer.insert(header::ACCESS_CONTROL_MAX_AGE, age);
         }
         Some(response)
+    }
+
+    /// Refuses an unsigned call of a page from elsewhere: browsers send some of those without a preflight. Our own
+    /// origin is that of an authority we answer for, not of whatever `Host` says: a name can be rebound to this address.
+    pub(crate) fn check(&self, headers: &HeaderMap, authorities: &Authorities) -> Result<(), Refusal> {
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        let host = origin.to_str().unwrap_or_default();
+        let host = host.strip_prefix("http://").or_else(|| host.strip_prefix("https://")).unwrap_or_default();
+        if headers.contains_key("signature")
+            || self.knows(origin)
+            || authorities.iter().any(|ours| ours == host)
+        {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::NotAllowed, "a page of another origin must sign its calls"))
+        }
     }
 
     /// Whether the page that sent a request may read the answer, and as whom.

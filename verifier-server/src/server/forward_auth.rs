@@ -48,7 +48,10 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     target::check_path(head.uri.path())?;
     let pack = pack_of(head.uri.path());
     if !app.guard().policy().pack(pack).agents.is_empty() {
-        return Err(Refusal::new(Code::AgentNotAllowed, "rules per agent need the body: this pack needs the gateway"));
+        return Err(Refusal::new(
+            Code::AgentNotAllowed,
+            "rules per agent need the body: this pack needs the gateway",
+        ));
     }
     let access = Access { pack, ..Access::CALL };
     app.guard().admit_without_body(&head, &access).await
@@ -75,8 +78,9 @@ fn original(mut head: Parts) -> Result<Parts, Refusal> {
     let method = only(&head.headers, method)?.as_bytes().try_into();
     head.method = method.map_err(|_| malformed("the method of the original request cannot be read"))?;
     let target = only(&head.headers, uri)?.as_bytes();
-    if !target.starts_with(b"/") {
-        return Err(Refusal::new(Code::TargetNotCanonical, "the path does not start with a slash"));
+    // What follows a number sign would be cut off silently.
+    if !target.starts_with(b"/") || target.contains(&b'#') {
+        return Err(Refusal::new(Code::TargetNotCanonical, "the original target is no path and query"));
     }
     head.uri = target.try_into().map_err(|_| {
         Refusal::new(Code::TargetNotCanonical, "the target of the original request cannot be read")

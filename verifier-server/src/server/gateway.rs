@@ -5,6 +5,7 @@ use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use envelope_core::{Access, Code, Refusal, target};
 
+use super::agent;
 use super::listen::Peer;
 use super::routes::App;
 use super::upstream::check_connection;
@@ -42,32 +43,21 @@ async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Re
     let upstream = app.upstream().ok_or(NOT_HERE)?;
     check_connection(&head.headers)?;
 
+    app.cors().check(&head.headers, app.guard().verifier().authorities())?;
+
     let access = Access { pack: Some(pack), ..Access::CALL };
     let has_agent_rules = !app.guard().policy().pack(Some(pack)).agents.is_empty();
-    let agent_of = |body: &[u8]| if has_agent_rules { agent_of(head.uri.path(), body) } else { Ok(None) };
+    let agent_of = |body: &[u8]| if has_agent_rules { agent::called(&head, pack, body) } else { Ok(None) };
     let admission = app.guard().admit(&head, body, &access, agent_of);
     let admitted = tokio::time::timeout(app.body_timeout(), admission)
         .await
         .map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive in time"))??;
     match &admitted.caller {
-        Some(caller) => tracing::info!(pack, identity = %caller.identity(), keyid = %caller.keyid(), "allowed"),
+        Some(caller) => {
+            tracing::info!(pack, identity = %caller.identity(), keyid = %caller.keyid(), "allowed")
+        }
         None => tracing::info!(pack, "allowed without a credential"),
     }
     let answer = upstream.send(head, admitted, app.hop(peer)).await;
     Ok(answer.unwrap_or_else(|error| gateway_problem::<Body>(error.status(), error.title(), app.now())))
-}
-
-/// The agent that a call names: the `name` in the JSON body of `…/agent`. Other paths name none.
-fn agent_of(path: &str, body: &[u8]) -> Result<Option<String>, Refusal> {
-    if !path.ends_with("/agent") {
-        return Ok(None);
-    }
-    #[derive(serde::Deserialize)]
-    struct AgentCall {
-        name: String,
-    }
-    // A derived struct refuses a second `name`: the upstream might read the other one.
-    serde_json::from_slice(body)
-        .map(|call: AgentCall| Some(call.name))
-        .map_err(|_| Refusal::new(Code::AgentNotAllowed, "the pack has rules per agent, and the body names none"))
 }

@@ -24,7 +24,12 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 const MAX_HEADER: usize = 64 << 10;
 
 /// Serves `router` until `stop` is done; then takes no more connections and finishes what is in flight.
-pub async fn serve(listener: TcpListener, router: Router, timeouts: Timeouts, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    timeouts: Timeouts,
+    stop: impl Future<Output = ()>,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(timeouts.head))

@@ -2,6 +2,7 @@
 //!
 //! A request travels `listen` → `routes` → (`cors`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `upstream`.
 
+mod agent;
 pub mod config;
 mod cors;
 mod forward_auth;

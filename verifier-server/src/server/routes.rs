@@ -46,17 +46,20 @@ impl App {
         } else {
             config.authorities.clone()
         };
-        let authorities = Authorities::new(authorities)
-            .map_err(|refusal| ConfigError::new(refusal.detail(), "name the host that clients address with --authority"))?;
-        let replay = ShardedReplayCache::new(config.replay_capacity)
-            .map_err(|error| ConfigError::new(format!("no random bytes: {error}"), "check the system's generator"))?;
+        let authorities = Authorities::new(authorities).map_err(|refusal| {
+            ConfigError::new(refusal.detail(), "name the host that clients address with --authority")
+        })?;
+        let replay = ShardedReplayCache::new(config.replay_capacity).map_err(|error| {
+            ConfigError::new(format!("no random bytes: {error}"), "check the system's generator")
+        })?;
         let verifier = Verifier::new(authorities).with_window(config.window);
         let guard = Guard::new(verifier, config.trust.clone(), config.policy.clone())
             .with_replay_cache(Arc::new(replay))
             .with_clock(clock)
             .with_max_body(config.max_body);
         let upstream_timeout = Duration::from_secs(config.timeouts.upstream);
-        let upstream = config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
+        let upstream =
+            config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
         Ok(Self(Arc::new(Inner {
             guard,
             upstream,
@@ -83,6 +86,10 @@ impl App {
 
     pub(crate) fn upstream(&self) -> Option<&Upstream> {
         self.0.upstream.as_ref()
+    }
+
+    pub(crate) fn cors(&self) -> &Cors {
+        &self.0.cors
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::config::ConfigError;
-use crate::guard::{Admitted, strip_envelope_fields};
+use crate::guard::{Admitted, strip_envelope_fields, strip_fields};
 
 /// Fields that are for one connection only (RFC 9110 section 7.6.1), and `Expect`, which the gateway has answered itself.
 const HOP_BY_HOP: [&str; 10] = [
@@ -83,7 +83,10 @@ impl Upstream {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()
             .map_err(|error| {
-                ConfigError::new(format!("no certificate authorities: {error}"), "install the system's ca-certificates")
+                ConfigError::new(
+                    format!("no certificate authorities: {error}"),
+                    "install the system's ca-certificates",
+                )
             })?
             .https_or_http()
             .enable_http1()
@@ -97,7 +100,12 @@ impl Upstream {
     }
 
     /// Sends an admitted request on.
-    pub(crate) async fn send(&self, head: Parts, admitted: Admitted, hop: Hop) -> Result<Response<Body>, UpstreamError> {
+    pub(crate) async fn send(
+        &self,
+        head: Parts,
+        admitted: Admitted,
+        hop: Hop,
+    ) -> Result<Response<Body>, UpstreamError> {
         let request = self.request(head, admitted, hop).ok_or(UpstreamError::Unreachable)?;
         let answer = tokio::time::timeout(self.timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| UpstreamError::Late)?.map_err(|error| {
@@ -111,7 +119,8 @@ impl Upstream {
 
     fn request(&self, mut head: Parts, admitted: Admitted, hop: Hop) -> Option<Request<Full<Bytes>>> {
         let mut uri = self.origin.clone().into_parts();
-        uri.path_and_query = Some(head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        uri.path_and_query =
+            Some(head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
         head.uri = Uri::from_parts(uri).ok()?;
         head.version = Version::HTTP_11;
         strip_hop_by_hop(&mut head.headers);
@@ -165,9 +174,8 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Says where the request came from; what the client says of itself is believed only of a trusted proxy.
 fn forwarded(headers: &mut HeaderMap, hop: Hop) {
     if !hop.trusted {
-        for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"] {
-            headers.remove(name);
-        }
+        let claims = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"];
+        strip_fields(headers, |name| claims.contains(&name));
     }
     let peer = hop.peer.to_string();
     let before = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes what it needs")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -73,7 +73,10 @@ impl Person {
 
     /// A signed `POST` with a JSON body.
     pub fn post(&self, authority: &str, target: &str, body: &str) -> Http {
-        Http::new("POST", target, authority).header("Content-Type", "application/json").body(body).sign(&self.signer(), now())
+        Http::new("POST", target, authority)
+            .header("Content-Type", "application/json")
+            .body(body)
+            .sign(&self.signer(), now())
     }
 }
 
@@ -109,7 +112,8 @@ impl Http {
         let covered = self.headers.iter().filter(|(name, _)| name != "Host" && name != "Content-Length");
         let fields: Vec<_> = covered.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let request = Request::new(&self.method, &url, &fields);
-        let signed = signer.sign(&request, self.body.as_deref(), Timestamp::from_unix(created), &nonce()).unwrap();
+        let signed =
+            signer.sign(&request, self.body.as_deref(), Timestamp::from_unix(created), &nonce()).unwrap();
         self.headers.extend(signed.fields().map(|(name, value)| (name.to_owned(), value.to_owned())));
         self
     }
