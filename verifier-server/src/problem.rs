@@ -3,6 +3,20 @@
 use bytes::Bytes;
 use envelope_core::{Refusal, Timestamp};
 use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+/// RFC 9457 section 3.1, and two members of our own.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    server_time: u64,
+}
 
 /// What a verifier wants to see signed (RFC 9421 section 5.1).
 pub const ACCEPT_SIGNATURE: &str = "sig=(\"@method\" \"@authority\" \"@path\" \"@query\" \"content-type\" \
@@ -23,14 +37,14 @@ pub(crate) fn problem_with_status<B: From<Bytes>>(
 ) -> Response<B> {
     tracing::info!(code = %refusal.code(), detail = refusal.detail(), "refused");
     let told = refusal.on_the_wire();
-    let body = serde_json::json!({
-        "type": format!("urn:envelope:error:{}", told.code()),
-        "title": told.code().title(),
-        "status": status.as_u16(),
-        "code": told.code().as_str(),
-        "detail": told.detail(),
-        "server_time": now.as_unix(),
-    });
+    let body = Problem {
+        r#type: &format!("urn:envelope:error:{}", told.code()),
+        title: told.code().title(),
+        status: status.as_u16(),
+        code: Some(told.code().as_str()),
+        detail: Some(told.detail()),
+        server_time: now.as_unix(),
+    };
     let mut response = answer(status, &body);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = format!("Signature realm=\"envelope\", error=\"{}\"", told.code());
@@ -50,17 +64,21 @@ pub(crate) fn gateway_problem<B: From<Bytes>>(
     now: Timestamp,
 ) -> Response<B> {
     tracing::warn!(status = status.as_u16(), "{title}");
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": title,
-        "status": status.as_u16(),
-        "server_time": now.as_unix(),
-    });
+    let body = Problem {
+        r#type: "about:blank",
+        title,
+        status: status.as_u16(),
+        code: None,
+        detail: None,
+        server_time: now.as_unix(),
+    };
     answer(status, &body)
 }
 
-fn answer<B: From<Bytes>>(status: StatusCode, body: &serde_json::Value) -> Response<B> {
-    let mut response = Response::new(B::from(Bytes::from(body.to_string())));
+fn answer<B: From<Bytes>>(status: StatusCode, problem: &Problem<'_>) -> Response<B> {
+    // Strings and numbers always serialise.
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    let mut response = Response::new(B::from(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -1,6 +1,11 @@
 //! `/verify`: what a proxy asks, by hand and by real nginx and Caddy.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test panics when it fails"
+)]
 
 mod support;
 

@@ -1,6 +1,11 @@
 //! The tower layer in a server of somebody else's, over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test panics when it fails"
+)]
 
 mod support;
 

@@ -1,7 +1,12 @@
 //! Every refusal of the table, provoked in the running program over a real socket: code, status, problem document, and
 //! nothing of it at the upstream.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test panics when it fails"
+)]
 
 mod support;
 

@@ -234,18 +234,19 @@ pub struct PackServer {
 
 impl PackServer {
     pub fn start() -> Self {
-        Self::answering(|_, stream| {
-            let body = r#"{"hello":"from the pack"}"#;
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Pack: yes\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
-        })
+        Self::answering(hello)
+    }
+
+    pub fn start_at(address: &str) -> Self {
+        Self::serve(address, hello)
     }
 
     pub fn answering(answer: impl Fn(&[u8], &mut TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::serve("127.0.0.1:0", answer)
+    }
+
+    fn serve(address: &str, answer: impl Fn(&[u8], &mut TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (record, answer) = (Arc::clone(&requests), Arc::new(answer));
@@ -273,6 +274,15 @@ impl PackServer {
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect()
     }
+}
+
+fn hello(_: &[u8], stream: &mut TcpStream) {
+    let body = r#"{"hello":"from the pack"}"#;
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Pack: yes\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
 }
 
 fn read_request(reader: &mut impl BufRead) -> Option<Vec<u8>> {
