@@ -106,3 +106,7 @@ pub use sign::{Signed, Signer};
 pub use time::{Timestamp, Window};
 pub use trust::{Identity, Standing, Trust, TrustList};
 pub use verify::{Body, Call, Intact, Verified, Verifier};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
