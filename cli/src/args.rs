@@ -1,0 +1,261 @@
+//! The command line: names, flags and help texts, defined once for the program, the man pages and the completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use envelope_core::Authorities;
+
+use crate::clock::{Lifetime, Moment};
+use crate::identity::Name;
+
+/// Reads the command line.
+pub(crate) fn read() -> Result<Cli, clap::Error> {
+    Cli::try_parse()
+}
+
+/// Sign HTTP requests with keys that make, renew and expire by themselves
+///
+/// `envelope keygen` once, then `envelope sign` or `envelope call` for ever: the short-lived call key that signs is made and
+/// renewed on the way. Keys live under $ENVELOPE_HOME, else $XDG_DATA_HOME/envelope, else ~/.local/share/envelope.
+///
+/// Exit status: 0 done or valid, 1 refused, 2 usage or I/O.
+#[derive(Parser, Debug)]
+#[command(name = "envelope", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The identity whose key is meant
+    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
+    pub(crate) identity: Name,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Make an identity key and print its keyid
+    ///
+    /// Fails when the identity has a key already; nothing is overwritten.
+    Keygen(Keygen),
+    /// Look at the identity keys that are here
+    #[command(subcommand)]
+    Key(Key),
+    /// Print the header fields that sign a request
+    ///
+    /// Prints exactly the fields to add, one a line, so that curl takes them as they are:
+    ///
+    ///     curl -H @<(envelope sign POST URL --body req.json) --data-binary @req.json URL
+    ///
+    /// Fields given with -H are covered and not repeated: send them as they were given. With --body and no -H
+    /// 'Content-Type: …', a Content-Type line comes first and is covered too (application/json when the body is JSON text,
+    /// else application/octet-stream), because curl and most clients would otherwise add one of their own, which the
+    /// signature would not cover and a verifier would refuse.
+    #[command(verbatim_doc_comment)]
+    Sign(Sign),
+    /// Sign a request, send it and print the answer
+    ///
+    /// The body of the answer goes to stdout as it arrives. Redirects are not followed: a signature is for one address. Exit
+    /// status 0 for a status of 200 to 299, 1 for any other, 2 when there is no answer.
+    Call(Call),
+    /// Check a signed request and say who, what and until when
+    ///
+    /// Reads a JSON envelope document or a raw HTTP/1.1 request. Whether the request was seen before (replay), and what the
+    /// certificate's audience and scope are worth to the server, is not checked by this command.
+    Verify(Verify),
+    /// Show what is inside a signed request or a certificate, trusting none of it
+    ///
+    /// Reads a JSON envelope document, a raw HTTP/1.1 request or a certificate, and prints its values, each marked untrusted,
+    /// and the signature base.
+    Inspect(Inspect),
+    /// Print a certificate for a key that somebody else holds
+    ///
+    /// For an agent process or a CI job that has a key pair of its own. Without --aud and --scope the certificate is good for
+    /// everything that the identity may do.
+    Certify(Certify),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them
+    #[command(hide = true)]
+    Man {
+        /// Write one page per command into this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Passphrase {
+    /// File with the passphrase of the identity key, on one line
+    #[arg(long, value_name = "F", env = "ENVELOPE_PASSPHRASE_FILE", hide_env_values = true)]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Keygen {
+    /// The algorithm of the key, and of the call keys that it certifies
+    #[arg(long, value_enum, default_value_t = KeyAlgorithm::Ed25519)]
+    pub(crate) alg: KeyAlgorithm,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum KeyAlgorithm {
+    Ed25519,
+    P256,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Key {
+    /// List the identity keys: name, algorithm, keyid
+    List(KeyList),
+    /// Print the public key of the identity
+    Show(KeyShow),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeyList {
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeyShow {
+    /// The spelling of the key
+    #[arg(long, value_enum, default_value_t = KeyFormat::Jwk)]
+    pub(crate) format: KeyFormat,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// Print every spelling, in one JSON object
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum KeyFormat {
+    Jwk,
+    Pem,
+    Keyid,
+    Did,
+    Openssh,
+}
+
+/// The request to sign.
+#[derive(Args, Debug)]
+pub(crate) struct Outgoing {
+    /// The method, in upper case
+    pub(crate) method: String,
+    /// The full URL, exactly as it will be sent
+    pub(crate) url: String,
+    /// The body: a file, or - for stdin
+    #[arg(long, value_name = "F")]
+    pub(crate) body: Option<PathBuf>,
+    /// A header field that will be sent, to be covered by the signature
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    pub(crate) request: Outgoing,
+    /// Header fields, the envelope as a JSON document, or a curl command
+    #[arg(long, value_enum, default_value_t = SignFormat::Headers)]
+    pub(crate) format: SignFormat,
+    /// How long the signature is good, 1 to 300; verifiers take 60 unless told otherwise
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) ttl: u64,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum SignFormat {
+    Headers,
+    Json,
+    Curl,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) request: Outgoing,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// The message: a file, or - for stdin
+    #[arg(value_name = "F", default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// An identity key to trust: file (PEM, JWK, OpenSSH), did:key or thumbprint; NAME is what its owner is called here
+    // A thumbprint may start with a dash.
+    #[arg(long, required = true, value_name = "[NAME=]KEY", allow_hyphen_values = true)]
+    pub(crate) trust: Vec<String>,
+    /// A host that the message may be for, as host or host:port; the one that it names when not given
+    #[arg(long, value_name = "HOST")]
+    pub(crate) authority: Vec<String>,
+    /// Verify as if it were this moment: RFC 3339, or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Moment>,
+    /// The longest time that a signature may be good, 1 to 300
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) window: u64,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    /// The message or certificate: a file, or - for stdin
+    #[arg(value_name = "F", default_value = "-")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Certify {
+    /// The public key: file (PEM, JWK, OpenSSH) or did:key
+    #[arg(long = "for", value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) key: String,
+    /// How long the certificate is good: 90s, 15m or 24h, at most 24h
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    pub(crate) ttl: Lifetime,
+    /// Where it is good: a host, host:port or pack guid; everywhere when not given
+    #[arg(long, value_name = "AUDIENCE", value_parser = read_audience)]
+    pub(crate) aud: Vec<String>,
+    /// What it is good for, such as call, deploy or admin; everything when not given
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Vec<String>,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// An audience that no request can ever have, such as a URL, would make a certificate that is good for nothing.
+fn read_audience(text: &str) -> Result<String, &'static str> {
+    let is_guid = (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte));
+    if is_guid || Authorities::new([text]).is_ok() {
+        Ok(text.into())
+    } else {
+        Err("an audience is a host, host:port or the guid of a pack")
+    }
+}

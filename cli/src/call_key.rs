@@ -1,0 +1,187 @@
+//! Call keys: made when one is needed, shared by all processes that need one, replaced before they run out.
+//!
+//! One file holds the certificate (first line) and the private key (PKCS#8 PEM), so that no crash can part them.
+
+use std::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use envelope_core::{Grant, Issue, SigningKey, Thumbprint, Timestamp, UntrustedCertificate};
+use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::error::Error;
+use crate::home::Home;
+use crate::identity::{Identity, Name};
+use crate::passphrase::PassphraseFile;
+use crate::pem;
+use crate::random;
+use crate::report;
+
+/// How long a call key lives, in seconds.
+const LIFETIME: u64 = 15 * 60;
+
+/// A call key and its certificate.
+pub(crate) struct CallKey {
+    key: SigningKey,
+    certificate: String,
+}
+
+impl fmt::Debug for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallKey({:?})", self.key)
+    }
+}
+
+/// What is left of the life of a stored call key.
+enum Stored {
+    /// A third of its life or more.
+    Fresh(CallKey),
+    /// Less than that.
+    Late(CallKey, Timestamp),
+    /// Nothing: there is none, or none that can be used.
+    Nothing,
+}
+
+impl CallKey {
+    /// The call key of an identity: the stored one while it is fresh, without a lock and without the identity's secret; else a
+    /// new one.
+    pub(crate) fn of(home: &Home, name: &Name, passphrase: &PassphraseFile) -> Result<Self, Error> {
+        let identity = Identity::new(home, name);
+        if let Stored::Fresh(key) = stored(home, name, &identity)? {
+            return Ok(key);
+        }
+        let lock = home.run.lock(name.as_str())?;
+        // Whoever held the lock before may have made one.
+        let late = match stored(home, name, &identity)? {
+            Stored::Fresh(key) => return Ok(key),
+            Stored::Late(key, end) => Some((key, end)),
+            Stored::Nothing => None,
+        };
+        let made = identity.open(passphrase).and_then(|identity_key| Self::make(&identity_key));
+        let made = made.and_then(|key| {
+            lock.replace(&file(name), key.to_file(home, name)?.as_bytes())?;
+            Ok(key)
+        });
+        match (made, late) {
+            (Err(error), Some((key, end))) => {
+                report::hint_that(&format!(
+                    "the call key runs out at {} and cannot be renewed: {error}",
+                    clock::show(end)
+                ));
+                Ok(key)
+            }
+            (made, _) => made,
+        }
+    }
+
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    pub(crate) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    fn make(identity_key: &SigningKey) -> Result<Self, Error> {
+        let key = random::key(identity_key.algorithm())?;
+        let id = certificate_id()?;
+        let issue = Issue {
+            call_key: key.verifying_key(),
+            issued: clock::now()?,
+            lifetime: LIFETIME,
+            id: &id,
+            grant: Grant::everything(),
+        };
+        let certificate = issue.sign(identity_key).map_err(Error::Unsignable)?;
+        Ok(Self { key, certificate })
+    }
+
+    fn to_file(&self, home: &Home, name: &Name) -> Result<Zeroizing<String>, Error> {
+        let pem =
+            pem::encode(&self.key, None).map_err(|error| Error::Pem(home.run.path(&file(name)), error))?;
+        let mut text = Zeroizing::new(String::with_capacity(self.certificate.len() + 1 + pem.len()));
+        text.push_str(&self.certificate);
+        text.push('\n');
+        text.push_str(&pem);
+        Ok(text)
+    }
+
+    fn from_file(text: &[u8]) -> Option<Self> {
+        let end = text.iter().position(|byte| *byte == b'\n')?;
+        let (certificate, pem) = text.split_at_checked(end)?;
+        let certificate = std::str::from_utf8(certificate).ok()?.to_owned();
+        let key = pem::decode(pem.trim_ascii_start(), None).ok()?;
+        Some(Self { key, certificate })
+    }
+
+    /// How long the certificate is good yet; `None` when it is not one of `identity` for this key, or not of this time.
+    fn life(&self, identity: &Thumbprint, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let read = UntrustedCertificate::parse(&self.certificate).ok()?;
+        let (issued, expires) = (read.issued(), read.expires());
+        let certificate = read.verify().ok()?;
+        let fits = certificate.identity_key() == *identity
+            && certificate.call_key() == self.key.verifying_key()
+            && *certificate.grant() == Grant::everything()
+            // A certificate from the future: the clock has been set back. Verifiers would refuse it.
+            && (issued..expires).contains(&now);
+        fits.then_some((issued, expires))
+    }
+}
+
+/// An identifier for a certificate that is used once.
+pub(crate) fn certificate_id() -> Result<String, Error> {
+    Ok(Base64UrlUnpadded::encode_string(&random::bytes::<16>()?))
+}
+
+fn file(name: &Name) -> String {
+    format!("{name}.call")
+}
+
+fn stored(home: &Home, name: &Name, identity: &Identity<'_>) -> Result<Stored, Error> {
+    let Some(owner) = identity.public()? else { return Ok(Stored::Nothing) };
+    let Some(text) = home.run.read(&file(name))? else { return Ok(Stored::Nothing) };
+    let now = clock::now()?;
+    Ok(match CallKey::from_file(&text).and_then(|key| Some((key.life(&owner.thumbprint(), now)?, key))) {
+        None => Stored::Nothing,
+        Some(((issued, expires), key)) if expires.since(now) < expires.since(issued) / 3 => {
+            Stored::Late(key, expires)
+        }
+        Some((_, key)) => Stored::Fresh(key),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use envelope_core::Algorithm;
+
+    use super::*;
+
+    #[test]
+    fn debug_says_nothing_of_the_secret() {
+        let key = CallKey::make(&random::key(Algorithm::P256).unwrap()).unwrap();
+        assert_eq!(
+            format!("{key:?}"),
+            format!("CallKey(SigningKey(P256 {}))", key.key.verifying_key().thumbprint())
+        );
+    }
+
+    #[test]
+    fn the_life_of_a_call_key_is_that_of_its_certificate() {
+        let identity_key = random::key(Algorithm::Ed25519).unwrap();
+        let identity = identity_key.verifying_key().thumbprint();
+        let key = CallKey::make(&identity_key).unwrap();
+        let issued = UntrustedCertificate::parse(&key.certificate).unwrap().issued();
+        let end = issued.plus(LIFETIME);
+        let earlier = Timestamp::from_unix(issued.as_unix() - 1);
+        assert_eq!(key.life(&identity, issued), Some((issued, end)));
+        assert_eq!(key.life(&identity, issued.plus(LIFETIME - 1)), Some((issued, end)));
+        assert_eq!(key.life(&identity, end), None);
+        assert_eq!(key.life(&identity, earlier), None);
+
+        let stranger = random::key(Algorithm::Ed25519).unwrap().verifying_key().thumbprint();
+        assert_eq!(key.life(&stranger, issued), None);
+        let parted =
+            CallKey { key: random::key(Algorithm::Ed25519).unwrap(), certificate: key.certificate.clone() };
+        assert_eq!(parted.life(&identity, issued), None);
+    }
+}

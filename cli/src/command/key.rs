@@ -1,0 +1,69 @@
+//! `envelope key list` and `envelope key show`: the identity keys that are here.
+
+use envelope_core::VerifyingKey;
+use serde_json::Value;
+
+use crate::args::{KeyFormat, KeyList, KeyShow};
+use crate::error::Error;
+use crate::home::Home;
+use crate::identity::{self, Identity, Name};
+use crate::passphrase::PassphraseFile;
+use crate::report::{self, Fact, Facts, printable};
+
+pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
+    let home = Home::find()?;
+    let mut lines = String::new();
+    let mut array = Vec::new();
+    for name in identity::list(&home)? {
+        let identity = Identity::new(&home, &name);
+        let encrypted = identity.is_encrypted()?;
+        let key = match identity.verifying_key(&PassphraseFile::new(None)) {
+            Ok(key) => key,
+            // One key that cannot be read does not hide the others.
+            Err(error) => {
+                report::hint_that(&format!("not listed: {error}"));
+                continue;
+            }
+        };
+        let (alg, keyid) = (key.algorithm().http_name(), key.thumbprint());
+        let note = if encrypted { "  encrypted" } else { "" };
+        lines.push_str(&format!("{:16}  {alg:17}  {keyid}{note}\n", printable(name.as_str())));
+        array.push(facts(&name, &key, encrypted).to_json());
+    }
+    if args.json.json {
+        report::line(&Value::from(array).to_string())
+    } else {
+        report::data(lines.as_bytes())
+    }
+}
+
+pub(crate) fn show(name: &Name, args: KeyShow) -> Result<(), Error> {
+    let home = Home::find()?;
+    let identity = Identity::new(&home, name);
+    let key = identity.verifying_key(&PassphraseFile::new(args.passphrase.passphrase_file))?;
+    if args.json {
+        let jwk = serde_json::from_str(&key.to_jwk()).unwrap_or_default();
+        let facts = facts(name, &key, identity.is_encrypted()?)
+            .with("did", key.to_did().as_str())
+            .with("jwk", Fact::Json(jwk))
+            .with("openssh", key.to_openssh().as_str())
+            .with("pem", key.to_pem().as_str());
+        return facts.print(true);
+    }
+    let text = match args.format {
+        KeyFormat::Jwk => key.to_jwk(),
+        KeyFormat::Pem => key.to_pem(),
+        KeyFormat::Keyid => key.thumbprint().to_string(),
+        KeyFormat::Did => key.to_did(),
+        KeyFormat::Openssh => key.to_openssh(),
+    };
+    report::line(text.trim_ascii_end())
+}
+
+fn facts(name: &Name, key: &VerifyingKey, encrypted: bool) -> Facts {
+    Facts::default()
+        .with("identity", name.as_str())
+        .with("keyid", key.thumbprint().to_string().as_str())
+        .with("alg", key.algorithm().http_name())
+        .with("encrypted", Fact::Flag(encrypted))
+}

@@ -1,0 +1,136 @@
+//! What may help when something went wrong.
+
+use std::path::Path;
+
+use envelope_core::Code;
+
+use crate::command::shell_quote;
+use crate::error::{Error, FieldError, KeyError, Problem};
+use crate::pem::PemError;
+use crate::report::printable;
+
+impl Error {
+    /// What may help.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Refused(refusal) => return verify_hint(refusal.code()).map(Into::into),
+            Self::Unsignable(refusal) => return sign_hint(refusal.code()).map(Into::into),
+            Self::Method(method) => format!("write {}", printable(&method.to_ascii_uppercase())),
+            Self::Field(error, _) => error.hint().into(),
+            Self::Key(_, error) => error.hint()?.into(),
+            Self::TrustName(_) => "a name has 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /".into(),
+            Self::Loose(path, _) if path.is_dir() => format!("chmod 700 {}", quoted(path)),
+            Self::Loose(path, _) => format!("chmod 600 {}", quoted(path)),
+            Self::NoHome => "set ENVELOPE_HOME to a directory for the keys".into(),
+            Self::NoIdentity(name) if name.is_default() => "envelope keygen makes one".into(),
+            Self::NoIdentity(name) => format!("envelope keygen --identity {name} makes one"),
+            Self::IdentityExists(name) => {
+                format!("envelope key show --identity {name} shows it; --identity NAME makes another one")
+            }
+            Self::Pem(_, PemError::Encrypted) => {
+                "name a file that holds the passphrase, with --passphrase-file or ENVELOPE_PASSPHRASE_FILE"
+                    .into()
+            }
+            Self::PassphraseFile(_) => "a passphrase file holds one line that is not empty".into(),
+            Self::OtherTarget => {
+                "write host and path the way they are sent: lower case, a numeric address in full, \
+                percent-encoded where needed"
+                    .into()
+            }
+            Self::Status(300..=399, Some(location)) => {
+                format!("redirects are not followed, sign for the new address: {}", printable(location))
+            }
+            Self::Problem(problem) => return problem.hint(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+impl FieldError {
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::NotAField => "write -H 'Name: value'",
+            Self::Empty => {
+                "clients such as curl drop a field without a value, and the signature would cover it"
+            }
+            Self::Control => "a value is one line of printable characters",
+            Self::Reserved(why) => why,
+        }
+    }
+}
+
+impl KeyError {
+    const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Unreadable(_) => Some("a key is a file (PEM, JWK or OpenSSH), a did:key or a thumbprint"),
+            Self::ThumbprintAlone => Some("a key is a file (PEM, JWK or OpenSSH) or a did:key"),
+        }
+    }
+}
+
+impl Problem {
+    fn hint(&self) -> Option<String> {
+        let clock = self.ahead.filter(|ahead| ahead.abs() > 5).map(|ahead| {
+            let direction = if ahead > 0 { "ahead of" } else { "behind" };
+            format!("the clock here is {} s {direction} the server's: set it right", ahead.abs())
+        });
+        let hint = match Code::parse(&self.code)? {
+            Code::Expired | Code::NotYetValid | Code::CertificateExpired | Code::CertificateInvalid
+                if clock.is_some() =>
+            {
+                return clock;
+            }
+            Code::Expired => "the clocks agree, so the request was long on its way",
+            Code::WrongAuthority => {
+                return Some(format!(
+                    "the server does not answer for {}: ask whoever runs it",
+                    printable(&self.authority)
+                ));
+            }
+            Code::BadSignature | Code::UnknownKey => {
+                "does the server know the key of this identity? envelope key show prints it"
+            }
+            Code::NotAllowed | Code::AgentNotAllowed => "ask the owner of the pack to allow this identity",
+            Code::WindowTooLong => "the server takes signatures for a shorter time only",
+            Code::DigestMismatch | Code::DigestMissing => "something on the way changed the body",
+            Code::Replayed => "something on the way sent the request twice",
+            Code::ReplayCapacity | Code::ReplayUnavailable => "try again in a minute",
+            Code::Unauthenticated | Code::NotCovered => "something on the way removed or added header fields",
+            Code::TooLarge => "the server takes no body of this size",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+const fn verify_hint(code: Code) -> Option<&'static str> {
+    match code {
+        Code::Expired | Code::CertificateExpired | Code::NotYetValid => {
+            Some("--at TIME verifies as of another moment")
+        }
+        Code::WindowTooLong => Some("--window SECONDS takes signatures that are good for up to 300 s"),
+        Code::UnknownKey => {
+            Some("--trust NAME=KEY trusts an identity key; envelope inspect shows the one that signed")
+        }
+        Code::KeyRefused => Some("--trust takes the identity key, not the call key that signed the request"),
+        _ => None,
+    }
+}
+
+const fn sign_hint(code: Code) -> Option<&'static str> {
+    match code {
+        Code::TargetNotCanonical => Some(
+            "a URL is signed as it is written: no dot segments, no //, percent-encoding in upper case and only where \
+             it is needed",
+        ),
+        Code::Malformed => Some("covered fields hold printable ASCII"),
+        Code::Duplicate => Some("this header field can be given once"),
+        _ => None,
+    }
+}
+
+fn quoted(path: &Path) -> String {
+    printable(&shell_quote(&path.to_string_lossy()))
+}

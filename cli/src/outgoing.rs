@@ -1,0 +1,136 @@
+//! A request that is to be signed, as it is given on the command line.
+
+use envelope_core::{Document, Field, Request, Signed, Signer};
+use serde::de::IgnoredAny;
+
+use crate::args;
+use crate::call_key::CallKey;
+use crate::clock;
+use crate::error::{Error, FieldError};
+use crate::message::read_input;
+use crate::random;
+
+/// A request, and which of its fields it was given and which this program adds.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    method: String,
+    url: String,
+    given: Vec<(String, String)>,
+    /// What a client would otherwise choose by itself, so that no signature covered it.
+    content_type: Option<&'static str>,
+    body: Option<Vec<u8>>,
+}
+
+impl Outgoing {
+    /// Reads the arguments, and the body.
+    pub(crate) fn read(args: &args::Outgoing) -> Result<Self, Error> {
+        if args.method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return Err(Error::Method(args.method.clone()));
+        }
+        let given = args.header.iter().map(|text| read_field(text)).collect::<Result<Vec<_>, _>>()?;
+        let body = args.body.as_deref().map(read_input).transpose()?;
+        let has_type = given.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let content_type = body.as_deref().filter(|_| !has_type).map(media_type);
+        Ok(Self { method: args.method.clone(), url: args.url.clone(), given, content_type, body })
+    }
+
+    /// Signs it, for `ttl` seconds from now.
+    pub(crate) fn sign(&self, call_key: &CallKey, ttl: u64) -> Result<Signed, Error> {
+        let signer =
+            Signer::certified(call_key.key(), call_key.certificate()).and_then(|it| it.with_lifetime(ttl));
+        let nonce = random::bytes()?;
+        let fields = self.fields();
+        // The call key is there already: `created` is never before its certificate.
+        let signed = signer.map_err(Error::Unsignable)?.sign(
+            &self.request(&fields),
+            self.body(),
+            clock::now()?,
+            &nonce,
+        );
+        signed.map_err(Error::Unsignable)
+    }
+
+    /// The signed request as a JSON document.
+    pub(crate) fn document(&self, signed: &Signed) -> Result<Document, Error> {
+        let fields = self.fields();
+        Document::new(&self.request(&fields), self.body(), signed).map_err(Error::Unsignable)
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
+    }
+
+    pub(crate) fn into_body(self) -> Option<Vec<u8>> {
+        self.body
+    }
+
+    /// The fields that were given with `-H`.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The fields to add: those of the envelope, and before them the media type of the body.
+    pub(crate) fn added<'a>(&'a self, signed: &'a Signed) -> Vec<(&'a str, &'a str)> {
+        let mut added = Vec::from_iter(self.content_type.map(|media_type| ("Content-Type", media_type)));
+        added.extend(signed.fields());
+        added
+    }
+
+    fn fields(&self) -> Vec<Field<'_>> {
+        let added = self.content_type.map(|media_type| ("Content-Type", media_type));
+        self.given().chain(added).map(|(name, value)| (name, value.as_bytes())).collect()
+    }
+
+    fn request<'a>(&'a self, fields: &'a [Field<'a>]) -> Request<'a> {
+        Request::new(&self.method, &self.url, fields)
+    }
+}
+
+fn media_type(body: &[u8]) -> &'static str {
+    let is_json =
+        std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    if is_json { "application/json" } else { "application/octet-stream" }
+}
+
+/// `Name: value`, as it will be sent.
+fn read_field(text: &str) -> Result<(String, String), Error> {
+    // The value may be a secret: only the name is repeated.
+    let error = |error| Error::Field(error, text.split([':', ' ']).next().unwrap_or_default().into());
+    if text.chars().any(char::is_control) {
+        return Err(error(FieldError::Control));
+    }
+    let (name, value) = text.split_once(':').ok_or(error(FieldError::NotAField))?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(error(FieldError::NotAField));
+    }
+    if let Some(why) = reserved(&name.to_ascii_lowercase()) {
+        return Err(error(FieldError::Reserved(why)));
+    }
+    let value = value.trim_ascii();
+    if value.is_empty() { Err(error(FieldError::Empty)) } else { Ok((name.into(), value.into())) }
+}
+
+/// Why a field cannot be covered: it does not reach the server as it was signed.
+fn reserved(name: &str) -> Option<&'static str> {
+    match name {
+        "host" => Some("the URL says what Host is, and the signature covers that"),
+        "content-length" => Some("the client that sends the request counts the body"),
+        "connection" | "keep-alive" | "transfer-encoding" | "te" | "trailer" | "upgrade" => {
+            Some("it is for the next hop and does not reach the server")
+        }
+        _ if name.starts_with("proxy-") => Some("it is for the next hop and does not reach the server"),
+        "content-digest" | "signature-key" | "signature-input" | "signature" => {
+            Some("it is part of the envelope, which envelope writes itself")
+        }
+        _ => None,
+    }
+}
