@@ -30,7 +30,8 @@ impl Document {
     /// The document of a request that was signed: the request as it was given to the signer, and its result.
     ///
     /// # Errors
-    /// [`Code::TargetNotCanonical`]; [`Code::Malformed`] for a field value that is not printable ASCII.
+    /// [`Code::TargetNotCanonical`]; [`Code::Malformed`] for a field value that is not printable ASCII, and for a field on
+    /// several lines of which the last is empty: those cannot be joined without loss.
     pub fn new(request: &Request<'_>, body: Option<&[u8]>, signed: &Signed) -> Result<Self, Refusal> {
         let url = Url::parse(request.raw_target())?;
         let mut fields = alloc::vec![(String::from("host"), String::from(url.authority()))];
@@ -38,6 +39,10 @@ impl Document {
             let value =
                 core::str::from_utf8(trim(value)).map_err(|_| malformed("a field value is not ASCII"))?;
             join(&mut fields, name.to_ascii_lowercase(), value);
+        }
+        // Read back, it would be one line, and lose the space that joins an empty last line.
+        if fields.iter().any(|(_, value)| trim(value.as_bytes()).len() < value.len()) {
+            return Err(malformed("the last of several lines of a field is empty"));
         }
         fields.extend(signed.fields().map(|(name, value)| (name.to_ascii_lowercase(), value.into())));
         let query = url.target().query().map(|query| alloc::format!("?{query}")).unwrap_or_default();
@@ -139,7 +144,14 @@ fn read_fields(object: &Object, authority: &str) -> Result<Vec<(String, String)>
         object.get("headers").and_then(Value::as_object).ok_or(malformed("headers is not an object"))?;
     for (name, value) in headers.iter() {
         let value = value.as_str().ok_or(malformed("a header field is not a string"))?;
+        // On a wire these would be several lines, or another message.
+        if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err(malformed("a header field holds a control character"));
+        }
         let name = name.to_ascii_lowercase();
+        if name == "transfer-encoding" {
+            return Err(malformed("a document has no transfer-encoding"));
+        }
         if fields.iter().any(|(known, _)| *known == name) {
             return Err(Refusal::new(Code::Duplicate, "a header field is there twice"));
         }

@@ -4,6 +4,8 @@
 pub mod format;
 pub mod jwk;
 mod published;
+#[cfg(test)]
+mod tests;
 
 use alloc::string::String;
 use core::fmt;
@@ -113,6 +115,8 @@ const fn refused(detail: &'static str) -> Refusal {
     Refusal::new(Code::KeyRefused, detail)
 }
 
+const PRINTED: Refusal = refused("the key is an example printed in an RFC: everybody has its private half");
+
 impl VerifyingKey {
     /// An Ed25519 public key (RFC 8032 section 5.1.5).
     ///
@@ -133,7 +137,7 @@ impl VerifyingKey {
     fn accepted(point: Point) -> Result<Self, Refusal> {
         let thumbprint = point.thumbprint();
         if published::is_published(&thumbprint) {
-            return Err(refused("the key is an example printed in an RFC: everybody has its private half"));
+            return Err(PRINTED);
         }
         Ok(Self { point, thumbprint })
     }

@@ -238,3 +238,28 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody who does not know the seed can choose nonces that collide.
+    #[test]
+    fn the_seed_the_key_and_the_nonce_decide_the_place() {
+        let keys = [1, 2].map(|byte| {
+            crate::SigningKey::from_bytes(crate::Algorithm::Ed25519, &[byte; 32])
+                .unwrap()
+                .verifying_key()
+                .thumbprint()
+        });
+        let digest = |seed, keyid, nonce| {
+            let nonce = NonceUse { keyid, nonce, keep_until: Timestamp::default() };
+            MemoryReplayCache::new(1, [seed; 16]).digest(&nonce)
+        };
+        let first = digest(1, keys[0], "a");
+        assert_eq!(digest(1, keys[0], "a"), first);
+        for other in [digest(2, keys[0], "a"), digest(1, keys[1], "a"), digest(1, keys[0], "b")] {
+            assert_ne!(other, first);
+        }
+    }
+}

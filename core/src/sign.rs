@@ -8,6 +8,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use crate::base::{BaseWriter, DERIVED, TAG, write_component};
 use crate::certificate::UntrustedCertificate;
 use crate::digest;
+use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
 use crate::key::SigningKey;
 use crate::request::{COVERED, Field, Request, Url};
@@ -98,13 +99,15 @@ impl<'a> Signer<'a> {
         }
         let base = base.finish(&signature_params);
         let signature = Base64::encode_string(self.key.sign(base.as_bytes()).as_bytes());
-        Ok(Signed {
-            content_digest,
-            signature_key,
-            signature_input: alloc::format!("sig={signature_params}"),
-            signature: alloc::format!("sig=:{signature}:"),
-            base,
-        })
+        let signature_input = alloc::format!("sig={signature_params}");
+        let signature = alloc::format!("sig=:{signature}:");
+
+        // What was written must be what will be read: there may be too many components, or too long ones.
+        let mut fields = fields.clone();
+        fields.push(("signature-input", signature_input.as_bytes()));
+        fields.push(("signature", signature.as_bytes()));
+        Envelope::parse(&Request::new(request.method(), request.raw_target(), &fields))?;
+        Ok(Signed { content_digest, signature_key, signature_input, signature, base })
     }
 
     /// No signature outlives the certificate that it hangs on.

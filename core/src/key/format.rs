@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use pkcs8::{DecodePublicKey, EncodePublicKey, LineEnding};
 use ssh_key::public::{EcdsaPublicKey, KeyData};
 
+use super::published::is_published;
 use super::{Point, Thumbprint, VerifyingKey, refused};
 use crate::error::Refusal;
 
@@ -38,7 +39,10 @@ impl KeyRef {
             VerifyingKey::from_openssh(text).map(Self::Key)
         } else {
             let unknown = refused("the text is no PEM, JWK, OpenSSH key, did:key or thumbprint");
-            Thumbprint::parse(text).map(Self::Thumbprint).ok_or(unknown)
+            match Thumbprint::parse(text).ok_or(unknown)? {
+                thumbprint if is_published(&thumbprint) => Err(super::PRINTED),
+                thumbprint => Ok(Self::Thumbprint(thumbprint)),
+            }
         }
     }
 

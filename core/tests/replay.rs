@@ -1,0 +1,195 @@
+//! The cache in memory against a map that forgets nothing.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod caller;
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+use caller::{Alice, Arriving, NOW, code};
+use envelope_core::{
+    Algorithm, Code, MemoryReplayCache, NonceUse, Refusal, ReplayCache, ReplayError, Request,
+    SharedReplayCache, SigningKey, Thumbprint, Timestamp,
+};
+use proptest::prelude::*;
+
+fn keys() -> [Thumbprint; 2] {
+    [1, 2].map(|byte| {
+        SigningKey::from_bytes(Algorithm::Ed25519, &[byte; 32]).unwrap().verifying_key().thumbprint()
+    })
+}
+
+#[derive(Clone, Debug)]
+struct Use {
+    key: usize,
+    nonce: u8,
+    /// Seconds from the clock to `keep_until`.
+    keep: i64,
+    /// How the clock moves before.
+    clock: i64,
+}
+
+fn uses(clock: std::ops::Range<i64>) -> impl Strategy<Value = Vec<Use>> {
+    let one = (0..2usize, 0..12u8, -2..400i64, prop_oneof![3 => Just(0), 2 => clock, 1 => 0..400i64])
+        .prop_map(|(key, nonce, keep, clock)| Use { key, nonce, keep, clock });
+    proptest::collection::vec(one, 1..120)
+}
+
+fn at(clock: i64) -> Timestamp {
+    Timestamp::from_unix(clock.try_into().unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_pair_that_is_kept_is_never_taken_again(uses in uses(0..40), capacity in 1..20usize) {
+        let keys = keys();
+        let mut cache = MemoryReplayCache::new(capacity, [3; 16]);
+        let mut kept: HashMap<(usize, u8), i64> = HashMap::new();
+        let mut clock = 1_767_225_600;
+        for step in uses {
+            clock += step.clock;
+            let keep_until = clock + step.keep;
+            let nonce = format!("nonce {}", step.nonce);
+            let wanted = NonceUse { keyid: keys[step.key], nonce: &nonce, keep_until: at(keep_until) };
+            let known = kept.get(&(step.key, step.nonce)).copied();
+            let live = kept.values().filter(|until| **until >= clock).count();
+            // Nonces whose ends lie in the same 64 seconds leave together.
+            let held = kept.values().filter(|until| (**until / 64 + 1) * 64 > clock).count();
+            let before = cache.len();
+            match cache.remember(&wanted, at(clock)) {
+                Ok(()) => {
+                    prop_assert!(step.keep >= 0, "too late to know");
+                    prop_assert!(known.is_none_or(|until| until < clock), "a pair that is kept was taken again");
+                    prop_assert!(live < capacity, "over capacity");
+                    kept.insert((step.key, step.nonce), keep_until);
+                }
+                Err(ReplayError::Replayed) => {
+                    prop_assert!(known.is_some_and(|until| (until / 64 + 1) * 64 > clock), "never seen, or long gone");
+                }
+                Err(ReplayError::Capacity) => prop_assert!(held >= capacity, "there was room"),
+                Err(ReplayError::Unavailable) => prop_assert!(step.keep < 0, "it was not too late"),
+            }
+            prop_assert!(cache.len() <= capacity && cache.len() <= before + 1);
+        }
+    }
+
+    /// A clock that is put back by up to the skew: what is forgotten by then cannot be verified any more.
+    #[test]
+    fn a_clock_that_goes_back_by_the_skew_does_not_matter(uses in uses(-5..20)) {
+        let keys = keys();
+        let mut cache = MemoryReplayCache::new(1000, [3; 16]);
+        let mut taken: HashMap<(usize, u8), i64> = HashMap::new();
+        let (mut clock, mut latest) = (1_767_225_600, 1_767_225_600);
+        for step in uses {
+            clock = (clock + step.clock).max(latest - 5);
+            latest = latest.max(clock);
+            let expires = clock + step.keep;
+            let nonce = format!("nonce {}", step.nonce);
+            let wanted = NonceUse { keyid: keys[step.key], nonce: &nonce, keep_until: at(expires + 5) };
+            if cache.remember(&wanted, at(clock)).is_ok() {
+                let before = taken.insert((step.key, step.nonce), expires);
+                prop_assert!(before.is_none_or(|expires| expires < clock), "taken again while it verifies");
+            }
+        }
+    }
+}
+
+#[test]
+fn it_grows_and_forgets_nothing() {
+    let [key, other] = keys();
+    let mut cache = MemoryReplayCache::new(20_000, [3; 16]);
+    assert!(cache.is_empty());
+    for round in 0..2 {
+        for number in 0..10_000u64 {
+            let nonce = format!("{number:022}");
+            let keep_until = NOW.plus(number % 300);
+            let wanted = NonceUse { keyid: key, nonce: &nonce, keep_until };
+            let expected = if round == 0 { Ok(()) } else { Err(ReplayError::Replayed) };
+            assert_eq!(cache.remember(&wanted, NOW), expected, "{number}");
+        }
+    }
+    assert_eq!(cache.len(), 10_000);
+    let wanted = NonceUse { keyid: other, nonce: &format!("{:022}", 1), keep_until: NOW };
+    assert_eq!(cache.remember(&wanted, NOW), Ok(()));
+    let wanted = NonceUse { nonce: "later", keep_until: NOW.plus(2000), ..wanted };
+    assert_eq!(cache.remember(&wanted, NOW.plus(1000)), Ok(()));
+    assert_eq!(cache.len(), 1, "what has ended is gone");
+    assert_eq!(format!("{cache:?}"), "MemoryReplayCache(1 of 20000)");
+}
+
+#[test]
+fn the_end_of_time_does_not_matter() {
+    let [key, _] = keys();
+    let mut cache = MemoryReplayCache::new(10, [3; 16]);
+    let end = Timestamp::from_unix(u64::MAX);
+    let wanted = NonceUse { keyid: key, nonce: "n", keep_until: end };
+    assert_eq!(cache.remember(&wanted, NOW), Ok(()));
+    assert_eq!(cache.remember(&wanted, NOW), Err(ReplayError::Replayed));
+}
+
+#[test]
+fn what_comes_too_late_cannot_be_known() {
+    let [key, _] = keys();
+    let mut cache = MemoryReplayCache::new(10, [3; 16]);
+    let wanted = NonceUse { keyid: key, nonce: "n", keep_until: NOW };
+    assert_eq!(cache.remember(&wanted, NOW.plus(1)), Err(ReplayError::Unavailable));
+    assert_eq!(cache.remember(&wanted, NOW), Ok(()), "nothing was remembered");
+}
+
+/// A cache that other threads share; it is asked twice before it answers.
+struct Shared(Mutex<MemoryReplayCache>);
+
+impl SharedReplayCache for Shared {
+    async fn remember(&self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
+        self.0.lock().unwrap().remember(nonce, now)
+    }
+}
+
+fn poll<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+#[test]
+fn a_shared_cache_says_the_same() {
+    let keys = Alice::ed25519();
+    let request = Request::new("GET", "https://pack.example/", &[]);
+    let signed = keys.signer().sign(&request, None, NOW, &[1; 16]).unwrap();
+    let arriving = Arriving::new(&request, "/", None, &signed);
+    let cache = Shared(Mutex::new(MemoryReplayCache::new(1, [3; 16])));
+    let admit = |arriving: &Arriving| -> Result<(), Refusal> {
+        poll(arriving.check(&keys.trusted(), NOW)?.fresh_in(&cache, NOW)).map(|fresh| {
+            assert_eq!(fresh.call().identity(), &caller::alice());
+        })
+    };
+    assert_eq!(admit(&arriving), Ok(()));
+    assert_eq!(code(admit(&arriving)), Code::Replayed);
+    let signed = keys.signer().sign(&request, None, NOW, &[2; 16]).unwrap();
+    assert_eq!(code(admit(&Arriving::new(&request, "/", None, &signed))), Code::ReplayCapacity);
+}
+
+/// The cache is told to keep the nonce for the skew longer than the signature is good.
+#[test]
+fn a_nonce_is_kept_until_the_skew_has_passed() {
+    struct Asked(Option<Timestamp>);
+    impl ReplayCache for Asked {
+        fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
+            assert_eq!(now, NOW);
+            self.0 = Some(nonce.keep_until);
+            Ok(())
+        }
+    }
+    let keys = Alice::ed25519();
+    let request = Request::new("GET", "https://pack.example/", &[]);
+    let signed = keys.signer().sign(&request, None, NOW, &[1; 16]).unwrap();
+    let mut cache = Asked(None);
+    let intact = Arriving::new(&request, "/", None, &signed).check(&keys.trusted(), NOW).unwrap();
+    let _ = intact.fresh(&mut cache, NOW).unwrap();
+    assert_eq!(cache.0, Some(NOW.plus(65)));
+}

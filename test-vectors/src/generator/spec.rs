@@ -1,0 +1,174 @@
+//! The generated sections of the spec and of the README.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use envelope_core::Code;
+use envelope_test_vectors::{Request, Vector};
+
+use super::draft::{Draft, NOW};
+
+/// A file, the name of a section in it, and what stands there.
+pub(crate) struct Section {
+    pub file: &'static str,
+    pub name: &'static str,
+    pub text: String,
+}
+
+/// All of them. Files are named from the root of the repository.
+pub(crate) fn sections(vectors: &[Vector]) -> Vec<Section> {
+    let section = |file, name, text| Section { file, name, text };
+    vec![
+        section("spec/envelope.md", "example", example()),
+        section("spec/envelope.md", "published", published()),
+        section("spec/envelope.md", "errors", errors()),
+        section("test-vectors/README.md", "counts", counts(vectors)),
+    ]
+}
+
+/// The vector `whole/example`, step by step.
+fn example() -> String {
+    let draft = Draft::new("whole/example");
+    let (key, keyid) = (draft.key.private_jwk(), draft.key.thumbprint());
+    let certificate = draft.certificate.as_ref().unwrap();
+    let (identity_key, issuer) = (certificate.issuer.private_jwk(), certificate.issuer.thumbprint());
+    let jws = certificate.to_jws();
+    let (input, _) = jws.rsplit_once('.').unwrap();
+    let (header, claims) = input.split_once('.').unwrap();
+    let (header, claims) = (pretty(header), pretty(claims));
+    let sealed = draft.seal();
+    let request = http(&sealed.request);
+    let base = sealed.base.join("\n");
+    let signature = &sealed.request.headers.last().unwrap().1;
+    format!(
+        "Alice's identity key, thumbprint `{issuer}` (each private `d` is here because these are examples: no verifier should
+trust them)
+
+```json
+{identity_key}
+```
+
+The call key, thumbprint `{keyid}`
+
+```json
+{key}
+```
+
+The certificate: its header, its claims, and the JWS
+
+```json
+{header}
+{claims}
+```
+
+```
+{jws}
+```
+
+The request as it is sent at {NOW}, each field on one line
+
+```http
+{request}
+```
+
+The signature base, without a line end behind its last line
+
+```
+{base}
+```
+
+The signature over it, as `Signature` carries it
+
+```
+{signature}
+```
+
+A verifier that answers for `pack.example`, knows the first thumbprint as `alice`, and reads its clock from {} to
+{} accepts the request once.",
+        NOW - 5,
+        NOW + 60,
+    )
+}
+
+/// A part of a JWS as JSON, indented.
+fn pretty(part: &str) -> String {
+    let json = String::from_utf8(Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap();
+    // The members stay in their order: JSON objects of this profile hold neither commas nor braces in their strings.
+    let mut text = String::new();
+    let mut depth = 0;
+    for character in json.chars() {
+        match character {
+            '{' => {
+                depth += 1;
+                text.push('{');
+                line(&mut text, depth);
+            }
+            '}' => {
+                depth -= 1;
+                line(&mut text, depth);
+                text.push('}');
+            }
+            ',' => {
+                text.push(',');
+                line(&mut text, depth);
+            }
+            _ => text.push(character),
+        }
+    }
+    text.replace("\":", "\": ")
+}
+
+fn line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.push_str(&"  ".repeat(depth));
+}
+
+fn http(request: &Request) -> String {
+    String::from_utf8(request.to_http().unwrap()).unwrap().replace("\r\n", "\n")
+}
+
+fn errors() -> String {
+    let mut table = String::from("| code | stage | HTTP | title |\n|---|---|---|---|");
+    for code in Code::ALL {
+        table.push_str(&format!(
+            "\n| `{code}` | {} | {} | {} |",
+            code.stage().number(),
+            code.status(),
+            code.title()
+        ));
+    }
+    table
+}
+
+fn published() -> String {
+    let mut table = String::from("| thumbprint | printed in |\n|---|---|");
+    for (printed, thumbprint) in envelope_core::key::PUBLISHED {
+        table.push_str(&format!("\n| `{thumbprint}` | {printed} |"));
+    }
+    table
+}
+
+fn counts(vectors: &[Vector]) -> String {
+    let mut topics: Vec<&str> = Vec::new();
+    for vector in vectors {
+        let (topic, _) = vector.name.split_once('/').unwrap();
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+    let mut table = String::from("| topic | vectors | valid | refused | requests |\n|---|---|---|---|---|");
+    let mut row = |name: &str, wanted: &dyn Fn(&str) -> bool| {
+        let of_topic: Vec<&Vector> = vectors
+            .iter()
+            .filter(|vector| wanted(vector.name.split('/').next().unwrap_or_default()))
+            .collect();
+        let is_valid = |vector: &&&Vector| vector.steps().iter().all(|step| step.expect == "valid");
+        let valid = of_topic.iter().filter(is_valid).count();
+        let requests: usize = of_topic.iter().map(|vector| vector.steps().len()).sum();
+        let (all, refused) = (of_topic.len(), of_topic.len() - valid);
+        table.push_str(&format!("\n| {name} | {all} | {valid} | {refused} | {requests} |"));
+    };
+    for topic in &topics {
+        row(&format!("`{topic}/`"), &|name| name == *topic);
+    }
+    row("all", &|_| true);
+    table
+}

@@ -1,0 +1,48 @@
+//! One module for each topic; the topics are the folders under `vectors/`.
+
+mod authority;
+mod body;
+mod certificate;
+mod claim;
+mod coverage;
+mod document;
+mod field;
+mod key;
+mod parameter;
+mod parse;
+mod policy;
+mod replay;
+mod signature;
+mod standing;
+mod target;
+mod time;
+mod value;
+mod whole;
+
+use envelope_test_vectors::Vector;
+
+/// All of them, in the order of the spec.
+pub(super) fn fill(all: &mut Vec<Vector>) {
+    for topic in [
+        whole::fill,
+        parse::fill,
+        field::fill,
+        value::fill,
+        parameter::fill,
+        coverage::fill,
+        target::fill,
+        authority::fill,
+        time::fill,
+        certificate::fill,
+        claim::fill,
+        key::fill,
+        standing::fill,
+        signature::fill,
+        body::fill,
+        replay::fill,
+        policy::fill,
+        document::fill,
+    ] {
+        topic(all);
+    }
+}

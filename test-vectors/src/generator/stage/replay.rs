@@ -1,0 +1,273 @@
+//! Stage 7: every nonce once. Sequences of requests to one verifier.
+
+use envelope_core::Algorithm::{Ed25519, P256};
+use envelope_core::Code;
+use envelope_test_vectors::{Pack, Policy, Replay, Step, Users, Vector, Verifier};
+
+use super::super::draft::{Draft, NOW};
+use super::super::keys::{self, Key};
+use super::super::{Rule, Topic, finish, rule};
+use super::signature::relabel;
+
+pub(super) fn fill(all: &mut Vec<Vector>) {
+    let mut topic = Topic::new("replay", all);
+    copies(&mut topic);
+    other_calls(&mut topic);
+    refused_before(&mut topic);
+    clocks(&mut topic);
+    room(&mut topic);
+}
+
+/// A sequence that is being written.
+struct Sequence {
+    name: &'static str,
+    steps: Vec<Step>,
+    verifier: Option<Verifier>,
+}
+
+type Expect = Option<(Code, u8)>;
+const VALID: Expect = None;
+const REPLAYED: Expect = Some((Code::Replayed, 7));
+
+impl Sequence {
+    const fn new(name: &'static str) -> Self {
+        Self { name, steps: Vec::new(), verifier: None }
+    }
+
+    /// A request of the sequence. Those with the same `nonce` have the same nonce; the verifier is that of the first.
+    fn step(mut self, nonce: u8, expect: Expect, change: impl FnOnce(&mut Draft)) -> Self {
+        let mut draft = Draft::new(&format!("replay/{} {nonce}", self.name));
+        change(&mut draft);
+        let sealed = draft.seal();
+        self.verifier.get_or_insert_with(|| sealed.verifier.clone());
+        self.steps.push(finish(sealed, expect.map(|(code, _)| code), expect.map_or(0, |(_, stage)| stage)));
+        self
+    }
+
+    fn end(self, topic: &mut Topic<'_>, rule: Rule, title: &str) {
+        topic.sequence(rule, self.name, title, self.steps, self.verifier.unwrap());
+    }
+}
+
+const ONCE: Rule = rule("V7.1", "whoever sees a call makes it again");
+
+fn same(_: &mut Draft) {}
+
+fn at(seconds: u64) -> impl FnOnce(&mut Draft) {
+    move |draft| draft.now = NOW + seconds
+}
+
+fn copies(topic: &mut Topic<'_>) {
+    Sequence::new("copy").step(1, VALID, same).step(1, REPLAYED, same).end(
+        topic,
+        ONCE,
+        "the same bytes again",
+    );
+    Sequence::new("copies")
+        .step(1, VALID, same)
+        .step(1, REPLAYED, same)
+        .step(1, REPLAYED, same)
+        .step(2, VALID, same)
+        .step(1, REPLAYED, same)
+        .end(topic, ONCE, "the same bytes again and again, with another call in between");
+    Sequence::new("copy-p256")
+        .step(1, VALID, |d| d.algorithms(P256, P256))
+        .step(1, REPLAYED, |d| d.algorithms(P256, P256))
+        .end(topic, ONCE, "the same bytes again, P-256 keys");
+    Sequence::new("copy-registered").step(1, VALID, Draft::register).step(1, REPLAYED, Draft::register).end(
+        topic,
+        ONCE,
+        "the same bytes again, registered key",
+    );
+    let twin = rule("V7.1", "whoever sees a call makes it again with the other signature that ECDSA takes");
+    Sequence::new("high-s-twin")
+        .step(1, VALID, |d| d.algorithms(Ed25519, P256))
+        .step(1, REPLAYED, |d| {
+            d.algorithms(Ed25519, P256);
+            d.sign = keys::sign_high_s;
+        })
+        .end(topic, twin, "the same with n − s in place of s");
+    Sequence::new("other-label")
+        .step(1, VALID, Draft::register)
+        .step(1, REPLAYED, |d| {
+            d.register();
+            relabel(d, &["Signature-Input", "Signature"]);
+        })
+        .end(topic, ONCE, "the same under another label, which nobody signed");
+    Sequence::new("other-case")
+        .step(1, VALID, same)
+        .step(1, REPLAYED, |d| {
+            d.tamper(|request| {
+                for (name, _) in &mut request.headers {
+                    name.make_ascii_lowercase();
+                }
+                request.headers.reverse();
+            });
+        })
+        .end(topic, ONCE, "the same with the header lines in another order and case");
+    Sequence::new("other-certificate")
+        .step(1, VALID, same)
+        .step(1, REPLAYED, |d| d.certificate().claims.set("jti", "\"c-2\""))
+        .end(topic, ONCE, "the same key and nonce with a new certificate");
+}
+
+fn other_calls(topic: &mut Topic<'_>) {
+    let pair = rule("V7.1", "a caller is locked out by another, or by the weather");
+    Sequence::new("other-nonce").step(1, VALID, same).step(2, VALID, same).end(
+        topic,
+        pair,
+        "the same call with another nonce",
+    );
+    Sequence::new("same-nonce-other-request")
+        .step(1, VALID, same)
+        .step(1, REPLAYED, |d| d.target = "/api/pack/p2/agent".into())
+        .end(topic, ONCE, "another call, signed, with a nonce that was used");
+    Sequence::new("same-nonce-other-key")
+        .step(1, VALID, same)
+        .step(1, VALID, |d| d.call_key(Key::ed25519("alice second call")))
+        .end(topic, pair, "the same nonce with another key");
+    Sequence::new("nonce-case")
+        .step(1, VALID, |d| d.set("nonce", "\"nnnnnnnnnnnnnnnnnnnnnn\""))
+        .step(1, VALID, |d| d.set("nonce", "\"NNNNNNNNNNNNNNNNNNNNNN\""))
+        .end(topic, pair, "two nonces that differ in case alone");
+    Sequence::new("nonce-escape")
+        .step(1, VALID, |d| d.set("nonce", r#""nnnnnnnnnnnnnnnnnnnnnn\\""#))
+        .step(1, VALID, |d| d.set("nonce", r#""nnnnnnnnnnnnnnnnnnnnnn\"""#))
+        .step(1, REPLAYED, |d| d.set("nonce", r#""nnnnnnnnnnnnnnnnnnnnnn\\""#))
+        .end(topic, pair, "two nonces that differ in an escaped character");
+}
+
+fn refused_before(topic: &mut Topic<'_>) {
+    let burn = rule("V7.1", "a stranger who sees a call on its way burns its nonce");
+    Sequence::new("bad-signature-first")
+        .step(1, Some((Code::BadSignature, 5)), |d| d.tamper(|request| request.method = "PUT".into()))
+        .step(1, VALID, same)
+        .step(1, REPLAYED, same)
+        .end(topic, burn, "a changed copy comes first: its nonce is not used up");
+    Sequence::new("digest-mismatch-first")
+        .step(1, Some((Code::DigestMismatch, 6)), |d| d.tamper(|request| request.body = None))
+        .step(1, VALID, same)
+        .end(topic, burn, "a copy with another body comes first: its nonce is not used up");
+    Sequence::new("expired-meanwhile-first")
+        .step(1, Some((Code::Expired, 6)), |d| d.now_after_body = Some(NOW + 61))
+        .step(1, VALID, at(30))
+        .end(
+            topic,
+            burn,
+            "a copy that took too long comes first, and the clock is put right: its nonce is not used up",
+        );
+    let policy = Policy {
+        packs: std::collections::BTreeMap::new(),
+        unlisted: Pack {
+            open: false,
+            signed: true,
+            owner: None,
+            allowed_users: Users::Named(vec!["bob".into()]),
+            agents: std::collections::BTreeMap::new(),
+        },
+    };
+    let keep = rule("V7.1", "a call that was refused is kept, and made again once its caller is allowed");
+    Sequence::new("not-allowed-first")
+        .step(1, Some((Code::NotAllowed, 8)), |d| d.verifier.policy = Some(policy))
+        .step(1, REPLAYED, same)
+        .end(topic, keep, "a call that may not be made: its nonce is used up");
+}
+
+fn clocks(topic: &mut Topic<'_>) {
+    let kept = rule("V7.1", "a nonce is forgotten while its signature is still good");
+    Sequence::new("last-second")
+        .step(1, VALID, same)
+        .step(1, REPLAYED, at(59))
+        .step(1, REPLAYED, at(60))
+        .step(1, Some((Code::Expired, 3)), at(61))
+        .end(topic, kept, "a copy until the last second, and one second later");
+    Sequence::new("created-ahead")
+        .step(1, VALID, |d| d.times(NOW + 5, NOW + 65))
+        .step(1, REPLAYED, |d| {
+            d.times(NOW + 5, NOW + 65);
+            d.now = NOW + 65;
+        })
+        .end(topic, kept, "a call from a clock that is ahead, and a copy in its last second");
+    Sequence::new("clock-back")
+        .step(1, VALID, at(60))
+        .step(2, VALID, |d| {
+            d.times(NOW + 65, NOW + 70);
+            d.now = NOW + 65;
+        })
+        .step(1, REPLAYED, at(60))
+        .end(topic, kept, "the clock is put back by 5 seconds");
+    Sequence::new("long-window")
+        .step(1, VALID, |d| {
+            d.verifier.window = 300;
+            d.times(NOW, NOW + 300);
+        })
+        .step(2, VALID, |d| {
+            d.times(NOW + 299, NOW + 359);
+            d.now = NOW + 299;
+        })
+        .step(1, REPLAYED, |d| {
+            d.times(NOW, NOW + 300);
+            d.now = NOW + 300;
+        })
+        .end(topic, kept, "a copy at the end of a window of 300 seconds");
+}
+
+fn room(topic: &mut Topic<'_>) {
+    let full = rule("V7.2", "a verifier under load forgets nonces, and lets copies through");
+    let capacity = |capacity| {
+        move |draft: &mut Draft| {
+            draft.register();
+            draft.verifier.replay = Some(Replay::Capacity(capacity));
+        }
+    };
+    const FULL: Expect = Some((Code::ReplayCapacity, 7));
+    Sequence::new("capacity")
+        .step(1, VALID, capacity(2))
+        .step(2, VALID, Draft::register)
+        .step(3, FULL, Draft::register)
+        .step(1, REPLAYED, Draft::register)
+        .step(2, REPLAYED, Draft::register)
+        .step(3, FULL, Draft::register)
+        .end(
+            topic,
+            full,
+            "the cache has room for two: the third is refused, and the first two are still known",
+        );
+    Sequence::new("capacity-none").step(1, FULL, capacity(0)).end(
+        topic,
+        full,
+        "the cache has no room at all",
+    );
+    Sequence::new("capacity-kept")
+        .step(1, VALID, capacity(1))
+        .step(2, FULL, |d| {
+            d.register();
+            d.times(NOW + 60, NOW + 70);
+            d.now = NOW + 65;
+        })
+        .end(topic, full, "a nonce takes room until 5 seconds after expires");
+    let freed = rule("V7.2", "a verifier that was full once takes no call any more");
+    Sequence::new("capacity-freed")
+        .step(1, VALID, capacity(1))
+        .step(2, VALID, |d| {
+            d.register();
+            d.times(NOW + 600, NOW + 660);
+            d.now = NOW + 600;
+        })
+        .end(topic, freed, "a nonce gives its room back some time after expires");
+    let flood = rule("V7.2", "a stranger fills the cache with calls that are not signed");
+    Sequence::new("capacity-not-taken")
+        .step(1, Some((Code::BadSignature, 5)), |d| {
+            capacity(1)(d);
+            d.tamper(|request| request.method = "PUT".into());
+        })
+        .step(2, VALID, Draft::register)
+        .end(topic, flood, "a call that is refused before takes no room");
+    Sequence::new("unavailable")
+        .step(1, Some((Code::ReplayUnavailable, 7)), |d| d.verifier.replay = Some(Replay::Unavailable))
+        .end(
+            topic,
+            rule("V7.3", "whoever stops the replay cache makes calls again"),
+            "the cache does not answer",
+        );
+}

@@ -1,0 +1,208 @@
+//! A vector put to `envelope-core`.
+
+use std::error::Error;
+
+use envelope_core as core;
+use envelope_core::{
+    Code, Document, Envelope, Field, Identity, MemoryReplayCache, NonceUse, Refusal, ReplayCache,
+    ReplayError, SignatureBase, Thumbprint, Timestamp, TrustList, VerifyingKey, Window,
+};
+
+use crate::carrier;
+use crate::format::{Access, Message, Pack, Replay, Step, Users, Vector, Verifier};
+
+/// What came of each request of a vector, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome(pub Vec<Verdict>);
+
+/// What came of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may pass.
+    Valid {
+        /// Who calls; `None` without an envelope.
+        identity: Option<String>,
+        /// The call key; `None` without an envelope.
+        keyid: Option<String>,
+        /// The bytes that were signed; `None` without an envelope.
+        base: Option<String>,
+    },
+    /// It may not.
+    Refused {
+        /// Why.
+        code: Code,
+        /// The stage in which it was found.
+        stage: u8,
+    },
+}
+
+/// Puts a vector to core, through its public interface.
+///
+/// # Errors
+/// A vector that cannot be put: its verifier makes no sense, or a string holds what is no byte.
+pub fn run(vector: &Vector) -> Result<Outcome, Box<dyn Error>> {
+    let mut verifier = Session::new(&vector.verifier)?;
+    vector.steps().iter().map(|step| verifier.step(step)).collect::<Result<_, _>>().map(Outcome)
+}
+
+/// The default of the spec, V6.1.
+const MAX_BODY: u64 = 1 << 20;
+
+/// A verifier as an embedder sets it up.
+struct Session {
+    verifier: core::Verifier,
+    trust: TrustList,
+    policy: core::Policy,
+    cache: Cache,
+    max_body: u64,
+}
+
+enum Cache {
+    Memory(MemoryReplayCache),
+    Unavailable,
+}
+
+impl ReplayCache for Cache {
+    fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
+        match self {
+            Self::Memory(cache) => cache.remember(nonce, now),
+            Self::Unavailable => Err(ReplayError::Unavailable),
+        }
+    }
+}
+
+type Found = Result<Verdict, (u8, Refusal)>;
+
+impl Session {
+    fn new(verifier: &Verifier) -> Result<Self, Box<dyn Error>> {
+        let window = Window::new(verifier.window).ok_or("window is not 1 to 300")?;
+        let mut trust = TrustList::new();
+        for key in &verifier.trust {
+            trust.trust(identity(&key.identity)?, thumbprint(&key.keyid)?);
+        }
+        for key in &verifier.registered {
+            let jwk = VerifyingKey::from_jwk(&serde_json::to_string(&key.jwk)?)?;
+            trust.register(identity(&key.identity)?, jwk, Timestamp::from_unix(key.expires));
+        }
+        for key in &verifier.revoked {
+            trust.revoke(thumbprint(key)?);
+        }
+        let mut policy = core::Policy::new(core::Pack::trusted());
+        if let Some(rules) = &verifier.policy {
+            policy = core::Policy::new(pack(&rules.unlisted)?);
+            for (guid, rules) in &rules.packs {
+                policy.insert(guid.clone(), pack(rules)?);
+            }
+        }
+        let memory = |capacity| Cache::Memory(MemoryReplayCache::new(capacity, *b"envelope vectors"));
+        Ok(Self {
+            verifier: core::Verifier::new(core::Authorities::new(&verifier.authorities)?).with_window(window),
+            trust,
+            policy,
+            cache: match verifier.replay {
+                None => memory(1000),
+                Some(Replay::Capacity(capacity)) => memory(capacity),
+                Some(Replay::Unavailable) => Cache::Unavailable,
+            },
+            max_body: verifier.max_body.unwrap_or(MAX_BODY),
+        })
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Verdict, Box<dyn Error>> {
+        let found = match &step.message {
+            Message::Request(request) => {
+                let values: Option<Vec<Vec<u8>>> =
+                    request.headers.iter().map(|(_, value)| carrier::bytes(value)).collect();
+                let values = values.ok_or("a header value holds what is no byte")?;
+                let fields: Vec<Field<'_>> = request
+                    .headers
+                    .iter()
+                    .zip(&values)
+                    .map(|((name, _), value)| (name.as_str(), value.as_slice()))
+                    .collect();
+                let body = request.body().unwrap_or_default();
+                self.verify(&core::Request::new(&request.method, &request.target, &fields), &body, step)
+            }
+            Message::Document(json) => Document::parse(json.as_bytes())
+                .map_err(|refusal| (refusal.code().stage().number(), refusal))
+                .and_then(|document| {
+                    self.verify(&document.request(&document.fields()), document.body(), step)
+                }),
+        };
+        Ok(found.unwrap_or_else(|(stage, refusal)| Verdict::Refused { code: refusal.code(), stage }))
+    }
+
+    /// The spec's section 6, step by step, with the stage of whatever refuses.
+    fn verify(&mut self, request: &core::Request<'_>, body: &[u8], step: &Step) -> Found {
+        let now = Timestamp::from_unix(step.now);
+        let after_body = Timestamp::from_unix(step.now_after_body.unwrap_or(step.now));
+        let wants = step.access.as_ref().map_or(core::Access::CALL, access);
+        if !core::is_enveloped(request) {
+            self.policy.decide(None, &wants).into_result().map_err(|refusal| (8, refusal))?;
+            return Ok(Verdict::Valid { identity: None, keyid: None, base: None });
+        }
+        let verified = self
+            .verifier
+            .verify(request, &self.trust, now)
+            .map_err(|refusal| (self.stage(request, &refusal), refusal))?;
+        if u64::try_from(body.len()).is_ok_and(|length| length > self.max_body) {
+            // V6.1 is of whoever reads the body: core never holds it.
+            return Err((6, Refusal::new(Code::TooLarge, "the body is longer than the verifier takes")));
+        }
+        let intact = verified.check_body(body, after_body).map_err(|refusal| (6, refusal))?;
+        let fresh = intact.fresh(&mut self.cache, after_body).map_err(|refusal| (7, refusal))?;
+        let caller = fresh.into_caller();
+        self.policy.decide(Some(&caller), &wants).into_result().map_err(|refusal| (8, refusal))?;
+        Ok(Verdict::Valid {
+            identity: Some(caller.identity().to_string()),
+            keyid: Some(caller.keyid().to_string()),
+            base: Some(caller.call().base().as_str().to_owned()),
+        })
+    }
+
+    /// Which of the stages 1 to 5 refused: the first two can be taken alone, the codes of the others are their own.
+    fn stage(&self, request: &core::Request<'_>, refusal: &Refusal) -> u8 {
+        match Envelope::parse(request) {
+            Err(_) => 1,
+            Ok(envelope) => match SignatureBase::build(&envelope, request, self.verifier.authorities()) {
+                Err(_) => 2,
+                Ok(_) => refusal.code().stage().number(),
+            },
+        }
+    }
+}
+
+fn identity(name: &str) -> Result<Identity, Box<dyn Error>> {
+    Identity::new(name).ok_or_else(|| format!("{name} is no identity").into())
+}
+
+fn thumbprint(text: &str) -> Result<Thumbprint, Box<dyn Error>> {
+    Thumbprint::parse(text).ok_or_else(|| format!("{text} is no thumbprint").into())
+}
+
+fn access(access: &Access) -> core::Access<'_> {
+    core::Access { pack: access.pack.as_deref(), agent: access.agent.as_deref(), scope: &access.scope }
+}
+
+fn pack(pack: &Pack) -> Result<core::Pack, Box<dyn Error>> {
+    let mut agents = std::collections::BTreeMap::new();
+    for (agent, rule) in &pack.agents {
+        agents.insert(agent.clone(), users(rule)?);
+    }
+    Ok(core::Pack {
+        open: pack.open,
+        signed: pack.signed,
+        owner: pack.owner.as_deref().map(identity).transpose()?,
+        allowed_users: users(&pack.allowed_users)?,
+        agents,
+    })
+}
+
+fn users(users: &Users) -> Result<core::Users, Box<dyn Error>> {
+    match users {
+        Users::Everybody(_) => Ok(core::Users::Everybody),
+        Users::Named(names) => {
+            names.iter().map(|name| identity(name)).collect::<Result<_, _>>().map(core::Users::Named)
+        }
+    }
+}
