@@ -12,7 +12,7 @@
 //! use envelope_verifier::{Guard, VerifierLayer};
 //!
 //! let mut trust = TrustList::new();
-//! let alice = Thumbprint::parse("FtIu-VbGrfe_KB6CH7GNwODB72MNxj_ml11dEvO-7kk").unwrap();
+//! let alice = Thumbprint::parse("59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY").unwrap();
 //! trust.trust(Identity::new("alice").unwrap(), alice);
 //! let verifier = Verifier::new(Authorities::new(["pack.example"])?);
 //! let guard = Guard::new(verifier, trust, Policy::new(Pack::trusted()));

@@ -39,6 +39,16 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
         (&["--authority", "http://pack.example"], "an authority is not host or host:port"),
         (&["--authority", "a:99999"], "an authority is not host or host:port"),
         (&["--trust", "alice"], "is not NAME=KEY"),
+        (
+            &[
+                "--trust",
+                "a=59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY",
+                "--trust",
+                "b=59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY",
+            ],
+            "is given twice",
+        ),
+        (&["--trust", "rfc=kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"], "example printed in an RFC"),
         (&["--trust", "a b=kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"], "is no name of an identity"),
         (&["--trust", "alice=nothing"], "no PEM, JWK, OpenSSH key, did:key or thumbprint"),
         (&["--trust", &published], "example printed in an RFC"),
@@ -60,6 +70,18 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
     }
 }
 
+/// A private key that was given by mistake is not repeated.
+#[test]
+fn errors_do_not_repeat_keys() {
+    for secret in
+        [r#"{"kty":"OKP","crv":"Ed25519","d":"SECRET","x":"rqU8"}"#, "-----BEGIN PRIVATE KEY-----\nSECRET"]
+    {
+        let (code, text) = refused(&["--trust", &format!("alice= {secret}")], None);
+        assert_eq!(code, 2);
+        assert!(text.contains("the key of alice: ") && !text.contains("SECRET"), "{text}");
+    }
+}
+
 #[test]
 fn errors_in_the_file_name_file_and_line() {
     let cases = [
@@ -69,6 +91,7 @@ fn errors_in_the_file_name_file_and_line() {
         ("[[pack]]\nguid = \"a\"\naccept = [\"token\"]\n", "verifier.toml:3: unknown variant `token`"),
         ("[[pack]]\nguid = \"a/b\"\n", "pack guid \"a/b\" cannot stand in a path"),
         ("[[pack]]\nguid = \"a\"\naccept = []\n", "pack a accepts nothing"),
+        ("[[pack]]\nguid = \"a\"\n[[pack]]\nguid = \"a\"\n", "pack a is there twice"),
         ("revoked = [\"x\"]\n", "revoked: x is no thumbprint"),
         (
             "[[call-key]]\nidentity = \"ci\"\nkey = \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"\nexpires = \"2030-01-01T00:00:00Z\"\n",

@@ -115,7 +115,7 @@ fn curl_with_the_fields_of_envelope_sign() {
 fn a_refused_call_exits_1_and_names_the_code() {
     let (pack, shell) = (PackServer::start(), Shell::new());
     shell.text("envelope keygen");
-    let verifier = start(&pack, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let verifier = start(&pack, "59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY");
     let url = format!("http://{}/api/pack/p1/agent", verifier.address);
     let refused = shell.run(&format!("envelope call GET '{url}'"));
     let told = String::from_utf8(refused.stderr).unwrap();

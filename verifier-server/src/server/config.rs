@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use envelope_core::key::format::KeyRef;
-use envelope_core::{Authorities, Identity, Pack, Policy, Thumbprint, Timestamp, TrustList, Users, Window};
+use envelope_core::{
+    Authorities, Identity, Pack, Policy, Standing, Thumbprint, Timestamp, Trust, TrustList, Users, Window,
+};
 use serde::Deserialize;
 
 /// What `serve` takes; every flag is also a key of the file, and a flag wins over the file.
@@ -326,20 +328,20 @@ impl Flags {
         let mut trust = TrustList::new();
         for entry in &self.trust {
             let (name, key) = entry.split_once('=').ok_or_else(|| {
-                ConfigError::new(
-                    format!("--trust {entry} is not NAME=KEY"),
-                    "write --trust alice=alice.pub.pem",
-                )
+                ConfigError::new("a --trust is not NAME=KEY", "write --trust alice=alice.pub.pem")
             })?;
-            trust.trust(read_identity(name)?, read_key(key)?.thumbprint());
+            let (identity, key) = (read_identity(name)?, read_key(name, key)?.thumbprint());
+            check_new(&trust, &key)?;
+            trust.trust(identity, key);
         }
         for entry in &self.call_key {
-            let KeyRef::Key(key) = read_key(&entry.key)? else {
+            let KeyRef::Key(key) = read_key(&entry.identity, &entry.key)? else {
                 return Err(ConfigError::new(
                     "a registered call key is given by its thumbprint",
                     "a key that comes without a certificate must be given whole: PEM, JWK, OpenSSH or did:key",
                 ));
             };
+            check_new(&trust, &key.thumbprint())?;
             trust.register(read_identity(&entry.identity)?, key, read_time(&entry.expires)?);
         }
         for entry in &self.revoked {
@@ -356,7 +358,14 @@ impl Flags {
 
     fn policy(&self) -> Result<Policy, ConfigError> {
         let mut policy = Policy::new(if self.auth_required { Pack::trusted() } else { Pack::open() });
+        let mut guids = std::collections::BTreeSet::new();
         for table in &self.pack {
+            if !guids.insert(&table.guid) {
+                return Err(ConfigError::new(
+                    format!("pack {} is there twice", table.guid),
+                    "put its rules into one [[pack]]",
+                ));
+            }
             if table.accept.is_empty() {
                 return Err(ConfigError::new(
                     format!("pack {} accepts nothing", table.guid),
@@ -385,6 +394,16 @@ impl Flags {
     }
 }
 
+fn check_new(trust: &TrustList, key: &Thumbprint) -> Result<(), ConfigError> {
+    match trust.standing(key) {
+        Standing::Unknown => Ok(()),
+        _ => Err(ConfigError::new(
+            format!("the key {key} is given twice"),
+            "a key stands for one identity, or is the call key of one",
+        )),
+    }
+}
+
 fn read_users(list: &UserList) -> Result<Users, ConfigError> {
     let names = match list {
         UserList::One(name) => std::slice::from_ref(name),
@@ -405,12 +424,13 @@ fn read_identity(name: &str) -> Result<Identity, ConfigError> {
     })
 }
 
-/// A key as commands and flags take it: a spelling of the key itself, or a file that holds one.
-fn read_key(text: &str) -> Result<KeyRef, ConfigError> {
+/// A key as commands and flags take it: a spelling of the key itself, or a file that holds one. What was given is not
+/// repeated in the error: it may be a private key by mistake.
+fn read_key(owner: &str, text: &str) -> Result<KeyRef, ConfigError> {
     let contents = std::fs::read_to_string(text);
     KeyRef::parse(contents.as_deref().unwrap_or(text)).map_err(|refusal| {
         ConfigError::new(
-            format!("{text}: {}", refusal.detail()),
+            format!("the key of {owner}: {}", refusal.detail()),
             "a key is a file (PEM, JWK, OpenSSH), a did:key or a thumbprint",
         )
     })

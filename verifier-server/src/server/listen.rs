@@ -22,6 +22,8 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The longest header of a request, in bytes: an envelope at its largest, and as much again.
 const MAX_HEADER: usize = 64 << 10;
+/// The most header lines of a request: what a verifier takes (spec, V1.2), and one more, so that it can say so.
+const MAX_LINES: usize = 257;
 
 /// Serves `router` until `stop` is done; then takes no more connections and finishes what is in flight.
 pub async fn serve(
@@ -34,6 +36,7 @@ pub async fn serve(
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(timeouts.head))
         .max_header_size(MAX_HEADER)
+        .max_headers(MAX_LINES)
         .preserve_header_case(true);
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
