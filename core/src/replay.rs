@@ -121,9 +121,12 @@ impl Fresh {
 /// A cache in memory, for one owner.
 ///
 /// It keeps 16 bytes of a keyed hash of (keyid, nonce): two that collide are refused, never both accepted. Nonces that expire
-/// in the same 64 seconds share a table, which is dropped whole when the last of them has expired.
+/// in the same 64 seconds share a table, which is dropped whole when the last of them has expired. A clock that is set back does
+/// not bring back what was dropped: uses that would belong there are refused until it has caught up.
 pub struct MemoryReplayCache {
     tables: Vec<Table>,
+    /// The first epoch of which nothing has been dropped yet.
+    first: u64,
     capacity: usize,
     seed: [u8; 16],
 }
@@ -136,7 +139,7 @@ impl MemoryReplayCache {
     /// table.
     #[must_use]
     pub const fn new(capacity: usize, seed: [u8; 16]) -> Self {
-        Self { tables: Vec::new(), capacity, seed }
+        Self { tables: Vec::new(), first: 0, capacity, seed }
     }
 
     /// How many nonces it holds; those of a table whose end has passed count until the next use.
@@ -165,8 +168,11 @@ impl MemoryReplayCache {
 
 impl ReplayCache for MemoryReplayCache {
     fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
-        self.tables.retain(|table| (table.epoch + 1).saturating_mul(EPOCH) > now.as_unix());
-        if nonce.keep_until < now {
+        self.first = self.first.max(now.as_unix() / EPOCH);
+        self.tables.retain(|table| table.epoch >= self.first);
+        let epoch = nonce.keep_until.as_unix() / EPOCH;
+        // Too late, or the clock was set back: an earlier use may have been forgotten.
+        if nonce.keep_until < now || epoch < self.first {
             return Err(ReplayError::Unavailable);
         }
         let digest = self.digest(nonce);
@@ -176,7 +182,6 @@ impl ReplayCache for MemoryReplayCache {
         if self.len() >= self.capacity {
             return Err(ReplayError::Capacity);
         }
-        let epoch = nonce.keep_until.as_unix() / EPOCH;
         match self.tables.iter_mut().find(|table| table.epoch == epoch) {
             Some(table) => table.insert(digest),
             None => {

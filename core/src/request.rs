@@ -92,8 +92,14 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Refuses what no verifier takes, whatever is signed: spec, V1.1 to V1.4.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    /// Refuses what no verifier takes, signed or not: spec, V1.1 to V1.4.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`], [`Code::TooLarge`], [`Code::Duplicate`].
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.method == "CONNECT" {
+            return Err(Refusal::new(Code::Malformed, "CONNECT has no path that could be signed"));
+        }
         let method_ok = (1..=32).contains(&self.method.len())
             && self.method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
         if !method_ok {
@@ -116,10 +122,17 @@ impl<'a> Request<'a> {
             self.only(name)?;
         }
         for (name, _) in self.fields {
-            if METHOD_OVERRIDES.iter().any(|known| reads_as(name, known)) {
-                return Err(Refusal::new(Code::Malformed, "a header field overrides the method"));
+            if OVERRIDES.iter().any(|known| reads_as(name, known)) {
+                return Err(Refusal::new(
+                    Code::Malformed,
+                    "a header field overrides the method or the target",
+                ));
             }
-            if SINGLE.iter().any(|known| !name.eq_ignore_ascii_case(known) && reads_as(name, known)) {
+            if SINGLE
+                .iter()
+                .chain(&FRAMING)
+                .any(|known| !name.eq_ignore_ascii_case(known) && reads_as(name, known))
+            {
                 return Err(Refusal::new(
                     Code::Malformed,
                     "a header field reads as another one with an underscore",
@@ -154,7 +167,12 @@ const SINGLE: [&str; 10] = [
     "mcp-protocol-version",
 ];
 
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// Fields by which some servers take another method or target than that of the request line.
+const OVERRIDES: [&str; 5] =
+    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Fields that say where a body ends.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 /// Whether some server takes a field called `name` for `known`: CGI and its heirs make one of `-` and `_`.
 fn reads_as(name: &str, known: &str) -> bool {

@@ -247,6 +247,16 @@ fn certificates_that_no_verifier_takes_are_not_made() {
     ] {
         assert_eq!(code(made(issue)), Code::CertificateInvalid);
     }
+    // Without the check of what was written, which `sign` makes in the end.
+    let input = |issue: Issue<'_>| issue.signing_input(keys.identity_key.verifying_key());
+    for issue in [
+        Issue { lifetime: 0, ..right() },
+        Issue { lifetime: 86_401, ..right() },
+        Issue { id: &long, ..right() },
+        Issue { call_key: keys.identity_key.verifying_key(), ..right() },
+    ] {
+        assert_eq!(code(input(issue)), Code::CertificateInvalid);
+    }
     for lifetime in [1, 86_400] {
         made(Issue { lifetime, ..right() }).unwrap();
     }

@@ -138,7 +138,7 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
     ) -> Result<Option<Caller>, Refusal> {
         let caller = match self.verify(head)? {
             Some(verified) => {
-                let body_expected = ["POST", "PUT", "PATCH"].contains(&head.method.as_str());
+                let body_expected = !["GET", "HEAD", "OPTIONS"].contains(&head.method.as_str());
                 let intact = verified.body_checked_elsewhere(body_expected)?;
                 Some(intact.fresh_in(&*self.replay, self.clock.now()).await?.into_caller())
             }
@@ -156,7 +156,7 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         if is_enveloped(&request) {
             self.verifier.verify(&request, &self.trust, self.clock.now()).map(Some)
         } else {
-            Ok(None)
+            request.check().map(|()| None)
         }
     }
 

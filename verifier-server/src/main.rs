@@ -53,7 +53,7 @@ fn run(config: Config) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             ConfigError::new(format!("{}: {error}", config.listen), "choose another address with --listen")
         })?;
@@ -62,7 +62,10 @@ fn run(config: Config) -> Result<(), ConfigError> {
         announce(&config, address);
         serve(listener, app.router(), config.timeouts, stop()).await;
         Ok(())
-    })
+    });
+    // What is still in flight has had its time: a name that is being looked up, say, must not hold up the end.
+    runtime.shutdown_background();
+    served
 }
 
 /// Done when the process is asked to stop.

@@ -52,6 +52,13 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
         (&["--trust", "a b=kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"], "is no name of an identity"),
         (&["--trust", "alice=nothing"], "no PEM, JWK, OpenSSH key, did:key or thumbprint"),
         (&["--trust", &published], "example printed in an RFC"),
+        (&["--authority", "a.example:80"], "has the default port"),
+        (&["--listen", "127.0.0.1:7997", "--upstream", "http://localhost:7997"], "is this verifier itself"),
+        (&["--upstream", "http://a:99999"], "is not an origin"),
+        (&["--head-timeout", "18446744073709551615"], "is not 1 to 86400 seconds"),
+        (&["--body-timeout", "0"], "is not 1 to 86400 seconds"),
+        (&["--replay-capacity", "0"], "a limit is 0"),
+        (&["--cors-origin", "http://a/"], "is no origin"),
         (&["--window", "301"], "is not 1 to 300 seconds"),
         (&["--window", "0"], "is not 1 to 300 seconds"),
         (&["--upstream", "http://a/path"], "is not an origin"),
@@ -90,11 +97,16 @@ fn errors_in_the_file_name_file_and_line() {
         ("window = 30\nwindow = 40\n", "verifier.toml:2: "),
         ("[[pack]]\nguid = \"a\"\naccept = [\"token\"]\n", "verifier.toml:3: unknown variant `token`"),
         ("[[pack]]\nguid = \"a/b\"\n", "pack guid \"a/b\" cannot stand in a path"),
+        ("[[pack]]\nguid = \"deploy\"\n", "cannot stand in a path"),
+        (
+            "[[pack]]\nguid = \"a\"\n[[pack.agent]]\nname = \"x\"\nallowed-users = \"*\"\n[[pack.agent]]\nname = \"x\"\nallowed-users = []\n",
+            "pack a has two rules for one agent",
+        ),
         ("[[pack]]\nguid = \"a\"\naccept = []\n", "pack a accepts nothing"),
         ("[[pack]]\nguid = \"a\"\n[[pack]]\nguid = \"a\"\n", "pack a is there twice"),
         ("revoked = [\"x\"]\n", "revoked: x is no thumbprint"),
         (
-            "[[call-key]]\nidentity = \"ci\"\nkey = \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"\nexpires = \"2030-01-01T00:00:00Z\"\n",
+            "[[call-key]]\nidentity = \"ci\"\nkey = \"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\"\nexpires = \"2030-01-01T00:00:00Z\"\n",
             "given by its thumbprint",
         ),
     ];
@@ -121,6 +133,12 @@ fn flags_win_over_the_file_and_key_files_lie_beside_it() {
     assert_eq!(described["window"], 20);
     let authorities = [verifier.address.to_string(), format!("localhost:{}", verifier.address.port())];
     assert_eq!(described["authorities"], serde_json::json!(authorities));
+    for _ in 0..100 {
+        if verifier.log().contains("trusts alice") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     assert!(verifier.log().contains("trusts alice"), "{}", verifier.log());
     assert!(!verifier.log().contains("--auth-required"), "{}", verifier.log());
 }

@@ -71,6 +71,7 @@ fn only_401_and_403_refuse() {
         (ask(&alice.post(AUTHORITY, "/api/pack/p2/agent", "{}")), 401, "bad-signature"),
         (ask(&alice.post("other.example", TARGET, "{}")), 401, "bad-signature"),
         (ask(&Http::new("POST", TARGET, AUTHORITY)), 401, "unauthenticated"),
+        (ask(&Http::new("POST", TARGET, AUTHORITY).header("X-HTTP-Method-Override", "GET")), 403, "malformed"),
         (
             ask(&Http::new("POST", TARGET, AUTHORITY).sign(&alice.signer(), support::now())),
             401,
@@ -247,16 +248,26 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
         assert!(statuses.contains(&answer.status), "{request:?}\n{answer:?}\n{}", verifier.log());
     }
     assert_eq!(pack.requests().len(), 2);
+    // Nobody on the way takes the identity out again.
+    let named =
+        alice.post(&authority, TARGET, "{}").header("Connection", "close, Envelope-Identity, Envelope-Keyid");
+    assert_eq!(exchange(proxy.address, &named.bytes()).status, 200);
+    assert!(
+        pack.requests()[2].to_ascii_lowercase().contains("envelope-identity: alice"),
+        "{}",
+        pack.requests()[2]
+    );
 
     // Without a credential, where none is needed, the upstream hears of no identity: not even of a placeholder.
     drop(verifier);
     let _open = Program::serve(&["--listen", &listen, "--trust", &trust, "--authority", &authority]);
     let unsigned = Http::new("GET", TARGET, &authority)
         .header("Envelope-Identity", "alice")
+        .header("Envelope_Identity", "alice")
         .header("Envelope-Keyid", "x");
     assert_eq!(exchange(proxy.address, &unsigned.bytes()).status, 200);
     let last = pack.requests().pop().unwrap();
-    for line in last.lines().filter(|line| line.to_ascii_lowercase().starts_with("envelope-")) {
+    for line in last.lines().filter(|line| line.to_ascii_lowercase().starts_with("envelope")) {
         assert_eq!(line.split_once(':').unwrap().1.trim(), "", "{last}");
     }
 }
@@ -284,6 +295,44 @@ fn caddy() {
             format!("{{\n\tadmin off\n\tauto_https off\n}}\n{}", recipe("caddyfile", address, verifier, pack))
         })
     });
+}
+
+/// The rules of a pack hold for every path that could be its own, and for none that only looks like it.
+#[test]
+fn no_spelling_of_a_path_gets_other_rules() {
+    let alice = Person::new("alice");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("verifier.toml");
+    let config = format!(
+        "trust = [\"{}\"]\nauthority = [\"{AUTHORITY}\"]\n[[pack]]\nguid = \"closed\"\nowner = \"bob\"\nallowed-users = []\n",
+        alice.trust("alice")
+    );
+    std::fs::write(&file, config).unwrap();
+    let verifier = Program::serve(&["--config", file.to_str().unwrap()]);
+    let unsigned = |path: &str| {
+        let described = [("X-Original-Method", "DELETE"), ("X-Original-URI", path)];
+        let answer = verifier.send(&asked(&Http::new("DELETE", path, AUTHORITY), &described));
+        if answer.status == 200 { "ok".into() } else { answer.code() }
+    };
+    for path in ["/api/pack/closed/x", "/api/pack/closed", "/api/pack/closed?x=1", "/api/swarm/closed/"] {
+        assert_eq!(unsigned(path), "unauthenticated", "{path}");
+    }
+    for path in [
+        "/api/pack/closed;v/x",
+        "/API/pack/closed/x",
+        "/api/packs",
+        "/api/pack/deploy",
+        "/api/pack/deploy/",
+        "/api/pack",
+    ] {
+        assert_eq!(unsigned(path), "not-allowed", "{path}");
+    }
+    assert_eq!(unsigned("/elsewhere"), "ok");
+    let preflight = Http::new("OPTIONS", "/verify", AUTHORITY)
+        .header("Origin", "https://any.example")
+        .header("Access-Control-Request-Method", "POST")
+        .header("Access-Control-Request-Headers", "signature, signature-input");
+    assert_eq!(verifier.send(&preflight).status, 403, "a proxy asks; no browser does");
 }
 
 #[test]

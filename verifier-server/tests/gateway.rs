@@ -91,8 +91,8 @@ fn an_open_pack_goes_on_working_and_an_envelope_is_never_downgraded() {
     let (pack, alice, stranger) = (PackServer::start(), Person::new("alice"), Person::new("stranger"));
     let (upstream, trust) = (pack.url(), alice.trust("alice"));
     let verifier = Program::serve(&["--upstream", &upstream, "--trust", &trust]);
-    let unsigned = Http::new("GET", "/api/swarm/old/health?x[]=1", "whatever.example")
-        .header("Envelope-Identity", "alice");
+    let unsigned =
+        Http::new("GET", "/api/swarm/old/health?x[]=1", "127.0.0.1").header("Envelope-Identity", "alice");
     assert_eq!(verifier.send(&unsigned).status, 200);
     assert!(!pack.requests()[0].to_ascii_lowercase().contains("envelope-"));
 
@@ -114,6 +114,9 @@ fn whatever_else_arrives_is_refused() {
         ("/", "not-allowed"),
         ("/api/packs", "not-allowed"),
         ("/api/pack/deploy", "not-allowed"),
+        ("/api/pack/deploy/", "not-allowed"),
+        ("/api/swarm/deploy/x", "not-allowed"),
+        ("/API/pack/p1/x", "not-allowed"),
         ("/api/pack/p1", "not-allowed"),
         ("/api/pack//x", "target-not-canonical"),
         ("/api/pack/p1/../../admin", "target-not-canonical"),
@@ -124,7 +127,27 @@ fn whatever_else_arrives_is_refused() {
     ] {
         assert_eq!(verifier.send(&Http::new("GET", target, "h")).code(), code, "{target}");
     }
+    let to_pack = |method: &str, name: &str, value: &str| {
+        verifier.send(&Http::new(method, "/api/pack/p1/x", "127.0.0.1").header(name, value)).code()
+    };
+    assert_eq!(to_pack("get", "X-Plain", "x"), "malformed");
+    for name in
+        ["X-HTTP-Method-Override", "X-Rewrite-Url", "X-Original-Url", "Content_Length", "Transfer_Encoding"]
+    {
+        assert_eq!(to_pack("GET", name, "x"), "malformed", "{name}");
+    }
+    assert_eq!(to_pack("POST", "Transfer-Encoding", "gzip, chunked"), "malformed");
+    // A name that somebody else can have rebound to this address.
+    assert_eq!(verifier.send(&Http::new("GET", "/api/pack/p1/x", "evil.example")).code(), "wrong-authority");
+    let absolute = |start: &str| {
+        exchange(verifier.address, format!("{start}://127.0.0.1/api/pack/p1/x HTTP/1.1\r\n\r\n").as_bytes())
+    };
+    assert_eq!(absolute("GET ftp").code(), "target-not-canonical");
+    assert_eq!(absolute("CONNECT http").code(), "malformed");
     assert_eq!(pack.requests(), Vec::<String>::new());
+    assert_eq!(absolute("GET http").status, 200);
+    let arrived = pack.requests()[0].to_ascii_lowercase();
+    assert!(arrived.contains("\r\nhost: 127.0.0.1\r\n"), "{arrived}");
 }
 
 #[test]
@@ -306,9 +329,12 @@ fn preflights_are_answered_and_only_signed_calls_may_cross_origins() {
     let read = from(alice.post(&verifier.authority(), TARGET, "{}"), "https://any.example");
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, Some("https://any.example")));
     let unsigned = |origin: &str| {
-        from(Http::new("POST", TARGET, "h").header("Content-Type", "text/plain").body("{}"), origin)
+        from(
+            Http::new("POST", TARGET, "localhost:7998").header("Content-Type", "text/plain").body("{}"),
+            origin,
+        )
     };
-    for origin in ["https://any.example", "null", "http://h"] {
+    for origin in ["https://any.example", "null", "http://localhost:7998"] {
         let refused = unsigned(origin);
         assert_eq!(
             (refused.code().as_str(), refused.header("access-control-allow-origin")),

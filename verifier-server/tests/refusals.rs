@@ -173,6 +173,10 @@ fn every_code_of_the_table_over_the_wire() {
         ("agent-not-allowed", s.to("/api/pack/agents/agent", r#"{"name":"Weather"}{"name":"Payroll"}"#)),
         ("agent-not-allowed", s.to("/api/pack/agents/agent", "not json")),
         ("agent-not-allowed", s.to("/api/pack/agents/agent/", r#"{"name":"Weather"}"#)),
+        (
+            "agent-not-allowed",
+            Http::new("GET", "/api/pack/agents/agent;x", &authority).sign(&s.alice.signer(), now()),
+        ),
         ("agent-not-allowed", s.to("/api/pack/agents/Agent", r#"{"name":"Weather"}"#)),
         ("agent-not-allowed", s.to("/api/pack/agents/other/agent", r#"{"name":"Weather"}"#)),
         ("scope-missing", s.by(&restricted(Grant::everything().scope(["deploy"])))),

@@ -7,17 +7,16 @@ use http::Method;
 use http::request::Parts;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-/// The `name` in the JSON body of a call to `…/{guid}/agent`. Looking at the pack (`GET`, `HEAD` elsewhere) names none; any
-/// other request is refused, since the upstream might take it for a call that no rule was asked about.
-pub(crate) fn called(head: &Parts, pack: &str, body: &[u8]) -> Result<Option<String>, Refusal> {
+/// The `name` in the JSON body of a call to `/agent`, of the path behind the pack's guid. Looking at the pack (`GET`, `HEAD`
+/// elsewhere) names none; any other request is refused, since the upstream might take it for a call that no rule was asked
+/// about.
+pub(crate) fn called(head: &Parts, path: &str, body: &[u8]) -> Result<Option<String>, Refusal> {
     const UNNAMED: Refusal =
         Refusal::new(Code::AgentNotAllowed, "the pack has rules per agent, and the request names none");
-    let path = head.uri.path();
-    let is_call =
-        path.strip_suffix("/agent").is_some_and(|pack_path| pack_path.ends_with(&format!("/{pack}")));
-    if !is_call {
+    if path != "/agent" {
+        let first = path.split(['/', ';']).nth(1).unwrap_or_default();
         let looks = head.method == Method::GET || head.method == Method::HEAD;
-        return if looks { Ok(None) } else { Err(UNNAMED) };
+        return if looks && !first.eq_ignore_ascii_case("agent") { Ok(None) } else { Err(UNNAMED) };
     }
     let mut body = serde_json::Deserializer::from_slice(body);
     let name = body.deserialize_map(AgentCall).map_err(|_| UNNAMED)?;

@@ -292,7 +292,13 @@ impl Flags {
                 "write --authority pack.example or pack.example:8443",
             )
         })?;
-        if self.authority.is_empty() && listen.ip().is_unspecified() {
+        if self.authority.iter().any(|authority| authority.ends_with(":80") || authority.ends_with(":443")) {
+            return Err(ConfigError::new(
+                "an authority has the default port of its scheme",
+                "leave :80 and :443 out, as clients do",
+            ));
+        }
+        if self.authority.is_empty() && listen.ip().to_canonical().is_unspecified() {
             return Err(ConfigError::new(
                 format!("{listen} is every address, so it does not say what clients call this server"),
                 "name the host that clients address with --authority",
@@ -311,16 +317,16 @@ impl Flags {
             policy,
             window,
             authorities: self.authority,
-            max_body: self.max_body.unwrap_or(1 << 20),
-            replay_capacity: self.replay_capacity.unwrap_or(1_000_000),
+            max_body: count(self.max_body, 1 << 20)?,
+            replay_capacity: count(self.replay_capacity, 1_000_000)?,
             timeouts: Timeouts {
-                head: self.head_timeout.unwrap_or(15),
-                body: self.body_timeout.unwrap_or(30),
-                upstream: self.upstream_timeout.unwrap_or(300),
-                shutdown: self.shutdown_timeout.unwrap_or(30),
+                head: seconds(self.head_timeout, 15)?,
+                body: seconds(self.body_timeout, 30)?,
+                upstream: seconds(self.upstream_timeout, 300)?,
+                shutdown: seconds(self.shutdown_timeout, 30)?,
             },
-            cors_origins: self.cors_origin,
-            trusted_proxies: self.trusted_proxy,
+            cors_origins: self.cors_origin.into_iter().map(read_origin).collect::<Result<_, _>>()?,
+            trusted_proxies: self.trusted_proxy.iter().map(IpAddr::to_canonical).collect(),
         })
     }
 
@@ -372,21 +378,28 @@ impl Flags {
                     "accept is a list of \"signed\" and \"open\"",
                 ));
             }
-            if !super::gateway::is_guid(&table.guid) {
+            if !super::place::is_guid(&table.guid) {
                 return Err(ConfigError::new(
                     format!("pack guid {:?} cannot stand in a path", table.guid),
-                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
+                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and not deploy",
                 ));
             }
-            let agents =
-                table.agent.iter().map(|agent| Ok((agent.name.clone(), read_users(&agent.allowed_users)?)));
+            let mut agents = BTreeMap::new();
+            for agent in &table.agent {
+                if agents.insert(agent.name.clone(), read_users(&agent.allowed_users)?).is_some() {
+                    return Err(ConfigError::new(
+                        format!("pack {} has two rules for one agent", table.guid),
+                        "put them into one [[pack.agent]]",
+                    ));
+                }
+            }
             let pack = Pack {
-                // While auth is required, nothing passes without a credential.
+                // While auth is required, nothing passes without a credential, and open means: whoever is known.
                 open: table.accept.contains(&Accept::Open) && !self.auth_required,
-                signed: table.accept.contains(&Accept::Signed),
+                signed: table.accept.contains(&Accept::Signed) || self.auth_required,
                 owner: table.owner.as_deref().map(read_identity).transpose()?,
                 allowed_users: table.allowed_users.as_ref().map_or(Ok(Users::Everybody), read_users)?,
-                agents: agents.collect::<Result<BTreeMap<_, _>, _>>()?,
+                agents,
             };
             policy.insert(table.guid.clone(), pack);
         }
@@ -444,11 +457,40 @@ fn read_time(text: &str) -> Result<Timestamp, ConfigError> {
         .ok_or_else(|| ConfigError::new(format!("{text:?} is no time"), "write 2030-01-31T12:00:00Z"))
 }
 
+fn seconds(given: Option<u64>, default: u64) -> Result<u64, ConfigError> {
+    let seconds = given.unwrap_or(default);
+    if (1..=86_400).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(ConfigError::new("a timeout is not 1 to 86400 seconds", "leave it out for its default"))
+    }
+}
+
+fn count(given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+    match given {
+        Some(0) => {
+            Err(ConfigError::new("a limit is 0, so nothing would pass", "leave it out for its default"))
+        }
+        given => Ok(given.unwrap_or(default)),
+    }
+}
+
+/// An origin as browsers write it: `*`, or scheme, host and port without a path.
+fn read_origin(text: String) -> Result<String, ConfigError> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    if text == "*" || host.is_some_and(|host| Authorities::new([host]).is_ok()) {
+        Ok(text)
+    } else {
+        let hint = "write --cors-origin https://chat.example, without a path";
+        Err(ConfigError::new("a --cors-origin is no origin", hint))
+    }
+}
+
 fn read_upstream(text: &str) -> Result<http::Uri, ConfigError> {
     let hint = "write --upstream http://127.0.0.1:8000, without a path";
     let uri: http::Uri = text.parse().map_err(|_| ConfigError::new("the upstream is no URL", hint))?;
     let is_origin = matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && uri.authority().is_some_and(|authority| Authorities::new([authority.as_str()]).is_ok())
         && matches!(uri.path(), "" | "/")
         && uri.query().is_none();
     if is_origin { Ok(uri) } else { Err(ConfigError::new("the upstream is not an origin", hint)) }

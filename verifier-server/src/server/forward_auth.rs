@@ -6,8 +6,8 @@ use envelope_core::{Access, Caller, Code, Refusal, target};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::gateway::pack_of;
 use super::listen::Peer;
+use super::place::Place;
 use super::routes::App;
 use super::upstream::name_caller;
 use crate::problem::problem_with_status;
@@ -46,7 +46,14 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     }
     let head = original(head)?;
     target::check_path(head.uri.path())?;
-    let pack = pack_of(head.uri.path());
+    app.browsers().check(&head, app.guard().verifier().authorities())?;
+    let pack = match Place::of(head.uri.path()) {
+        Place::Pack { guid, .. } => Some(guid),
+        Place::Elsewhere => None,
+        Place::Reserved => {
+            return Err(Refusal::new(Code::NotAllowed, "the path is near the packs and names none"));
+        }
+    };
     if !app.guard().policy().pack(pack).agents.is_empty() {
         return Err(Refusal::new(
             Code::AgentNotAllowed,

@@ -7,23 +7,10 @@ use envelope_core::{Access, Code, Refusal, target};
 
 use super::agent;
 use super::listen::Peer;
+use super::place::Place;
 use super::routes::App;
-use super::upstream::check_connection;
+use super::upstream::check_framing;
 use crate::problem::{gateway_problem, problem};
-
-/// Whether `text` can be the guid of a pack: 1 to 128 unreserved characters, and no dot segment.
-pub(crate) fn is_guid(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-        && !matches!(text, "." | "..")
-}
-
-/// The guid of the pack in `/api/pack/{guid}/…`, or `/api/swarm/{guid}/…`, its older name.
-pub(crate) fn pack_of(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix("/api/pack/").or_else(|| path.strip_prefix("/api/swarm/"))?;
-    let (guid, _) = rest.split_once('/')?;
-    is_guid(guid).then_some(guid)
-}
 
 /// Every request that no other route takes.
 pub(crate) async fn handle(
@@ -39,15 +26,16 @@ async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Re
     let (head, body) = request.into_parts();
     // An unsigned request must not leave its pack by dot segments either.
     target::check_path(head.uri.path())?;
-    let pack = pack_of(head.uri.path()).ok_or(NOT_HERE)?;
+    let Place::Pack { guid: pack, path: Some(path) } = Place::of(head.uri.path()) else {
+        return Err(NOT_HERE);
+    };
     let upstream = app.upstream().ok_or(NOT_HERE)?;
-    check_connection(&head.headers)?;
-
-    app.cors().check(&head.headers, app.guard().verifier().authorities())?;
+    check_framing(&head)?;
+    app.browsers().check(&head, app.guard().verifier().authorities())?;
 
     let access = Access { pack: Some(pack), ..Access::CALL };
     let has_agent_rules = !app.guard().policy().pack(Some(pack)).agents.is_empty();
-    let agent_of = |body: &[u8]| if has_agent_rules { agent::called(&head, pack, body) } else { Ok(None) };
+    let agent_of = |body: &[u8]| if has_agent_rules { agent::called(&head, path, body) } else { Ok(None) };
     let admission = app.guard().admit(&head, body, &access, agent_of);
     let admitted = tokio::time::timeout(app.body_timeout(), admission)
         .await

@@ -1,13 +1,14 @@
 //! The program: a gateway, a forward-auth endpoint, and what they need to run.
 //!
-//! A request travels `listen` → `routes` → (`cors`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `upstream`.
+//! A request travels `listen` → `routes` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `upstream`.
 
 mod agent;
+mod browsers;
 pub mod config;
-mod cors;
 mod forward_auth;
 mod gateway;
 pub mod listen;
+mod place;
 pub mod routes;
 mod upstream;
 

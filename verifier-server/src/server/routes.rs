@@ -13,8 +13,8 @@ use axum::{Router, extract};
 use envelope_core::{Algorithm, Authorities, TAG, Timestamp, TrustList, Verifier, Window};
 use http::header;
 
+use super::browsers::Browsers;
 use super::config::{Config, ConfigError};
-use super::cors::Cors;
 use super::listen::Peer;
 use super::upstream::{Hop, Upstream};
 use super::{forward_auth, gateway};
@@ -30,7 +30,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     guard: Guard<TrustList>,
     upstream: Option<Upstream>,
-    cors: Cors,
+    browsers: Browsers,
     trusted_proxies: Vec<IpAddr>,
     body_timeout: Duration,
 }
@@ -42,10 +42,19 @@ impl App {
     /// [`ConfigError`].
     pub fn new(config: &Config, address: SocketAddr, clock: Clock) -> Result<Self, ConfigError> {
         let authorities = if config.authorities.is_empty() {
-            vec![address.to_string(), format!("localhost:{}", address.port())]
+            // Clients leave the default port out.
+            let port = if address.port() == 80 { String::new() } else { format!(":{}", address.port()) };
+            let ip = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
+            vec![format!("{ip}{port}"), format!("localhost{port}")]
         } else {
             config.authorities.clone()
         };
+        if config.upstream.as_ref().is_some_and(|upstream| leads_to(upstream, address)) {
+            return Err(ConfigError::new(
+                "the upstream is this verifier itself",
+                "--upstream is the address of the server behind it",
+            ));
+        }
         let authorities = Authorities::new(authorities).map_err(|refusal| {
             ConfigError::new(refusal.detail(), "name the host that clients address with --authority")
         })?;
@@ -63,21 +72,24 @@ impl App {
         Ok(Self(Arc::new(Inner {
             guard,
             upstream,
-            cors: Cors::new(config.cors_origins.clone()),
+            browsers: Browsers::new(config.cors_origins.clone()),
             trusted_proxies: config.trusted_proxies.clone(),
             body_timeout: Duration::from_secs(config.timeouts.body),
         })))
     }
 
-    /// The routes.
+    /// The routes. Only the gateway has browsers at the other end.
     pub fn router(self) -> Router {
+        let gateway = Router::new()
+            .fallback(gateway::handle)
+            .layer(middleware::from_fn_with_state(self.clone(), cross_origin))
+            .with_state(self.clone());
         Router::new()
             .route("/verify", any(forward_auth::handle))
             .route("/.well-known/envelope", get(describe))
             .route("/health", get(health))
-            .fallback(gateway::handle)
-            .layer(middleware::from_fn_with_state(self.clone(), cross_origin))
             .with_state(self)
+            .fallback_service(gateway)
     }
 
     pub(crate) fn guard(&self) -> &Guard<TrustList> {
@@ -88,8 +100,8 @@ impl App {
         self.0.upstream.as_ref()
     }
 
-    pub(crate) fn cors(&self) -> &Cors {
-        &self.0.cors
+    pub(crate) fn browsers(&self) -> &Browsers {
+        &self.0.browsers
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -111,13 +123,20 @@ impl App {
     }
 }
 
+fn leads_to(upstream: &http::Uri, address: SocketAddr) -> bool {
+    let host = upstream.host().unwrap_or_default().trim_matches(['[', ']']);
+    let here = |ip: IpAddr| ip == address.ip() || (address.ip().is_unspecified() && ip.is_loopback());
+    let is_here = if host == "localhost" { address.ip().is_loopback() } else { host.parse().is_ok_and(here) };
+    is_here && upstream.port_u16().unwrap_or(80) == address.port()
+}
+
 async fn cross_origin(State(app): State<App>, request: Request, next: Next) -> Response {
-    if let Some(answer) = app.0.cors.preflight(request.method(), request.headers()) {
+    if let Some(answer) = app.0.browsers.preflight(request.method(), request.headers()) {
         return answer;
     }
-    let reader = app.0.cors.reader(request.headers());
+    let reader = app.0.browsers.reader(request.headers());
     let mut response = next.run(request).await;
-    Cors::expose(reader, &mut response);
+    Browsers::expose(reader, &mut response);
     response
 }
 

@@ -113,11 +113,23 @@ impl Upstream {
             UpstreamError::Unreachable
         })?;
         let (mut head, body) = answer.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::Unreachable);
+        }
+        if head.headers.contains_key(header::TRANSFER_ENCODING) {
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
         strip_hop_by_hop(&mut head.headers);
         Ok(Response::from_parts(head, Body::new(body)))
     }
 
     fn request(&self, mut head: Parts, admitted: Admitted, hop: Hop) -> Option<Request<Full<Bytes>>> {
+        if let (Some(authority), false) = (head.uri.authority(), head.headers.contains_key(header::HOST)) {
+            head.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str()).ok()?);
+        }
+        if let Some(length) = head.headers.get_mut(header::CONTENT_LENGTH) {
+            *length = HeaderValue::from(admitted.body.len());
+        }
         let mut uri = self.origin.clone().into_parts();
         uri.path_and_query =
             Some(head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
@@ -140,12 +152,27 @@ pub(crate) fn name_caller(headers: &mut HeaderMap, caller: &Caller) -> Option<()
     Some(())
 }
 
-/// Whoever can add a `Connection` field on the way could have the gateway take out what was signed: no field of the
-/// request's own may be named in it.
+/// Refuses what the gateway could not send on as it came.
+///
+/// Whoever can add a `Connection` field on the way could have it take out what was signed: no field of the request's own may
+/// be named there. A transfer coding other than `chunked` would be lost, and with it what the body means.
 ///
 /// # Errors
-/// [`Code::Malformed`].
-pub(crate) fn check_connection(headers: &HeaderMap) -> Result<(), Refusal> {
+/// [`Code::Malformed`]; [`Code::TargetNotCanonical`] for a scheme other than http and https.
+pub(crate) fn check_framing(head: &Parts) -> Result<(), Refusal> {
+    let headers = &head.headers;
+    if head.uri.scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+        return Err(Refusal::new(
+            Code::TargetNotCanonical,
+            "the target has another scheme than http or https",
+        ));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        return Err(Refusal::new(Code::Malformed, "the body has a transfer coding that is not chunked"));
+    }
     let harmless = |name: &str| HOP_BY_HOP.contains(&name) || matches!(name, "close" | "http2-settings" | "");
     let named = connection_tokens(headers);
     if named.iter().all(|name| harmless(name) || !headers.contains_key(name.as_str())) {

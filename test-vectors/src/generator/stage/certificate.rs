@@ -34,13 +34,32 @@ fn schemes(topic: &mut Topic<'_>) {
         ("jwks-uri", "jwks_uri;id=\"https://issuer.example\";kid=\"1\""),
         ("bytes", "x509;x5c=:MIIB:"),
         ("other-parameters", "other;a=-1;b=2.5;c=?0;d;e=f"),
-        ("upper-case", "JKT-JWT;jwt=\"e30.e30.AAAA\""),
     ] {
         let title = format!("Signature-Key has another scheme: {scheme_value}");
         topic.one(scheme, Some(Code::CertificateInvalid), &format!("scheme-{name}"), &title, |d| {
             d.scheme = Some(scheme_value.into());
         });
     }
+    topic.refused(
+        scheme,
+        Code::CertificateInvalid,
+        &[
+            ("scheme-renamed", "a certificate that is right stands under another scheme", |d| {
+                rename_scheme(d, "jwt")
+            }),
+            ("scheme-upper-case", "a certificate that is right stands under the scheme in upper case", |d| {
+                rename_scheme(d, "JKT-JWT");
+            }),
+            ("scheme-longer", "a certificate that is right stands under a longer scheme", |d| {
+                rename_scheme(d, "jkt-jwt2")
+            }),
+        ],
+    );
+}
+
+/// Another scheme, around a certificate that is right.
+fn rename_scheme(draft: &mut Draft, scheme: &str) {
+    draft.scheme = Some(format!("{scheme};jwt=\"{}\"", draft.certificate().to_jws()));
 }
 
 fn spelling(topic: &mut Topic<'_>) {
@@ -85,6 +104,19 @@ fn spelling(topic: &mut Topic<'_>) {
                 };
             }),
             ("signature-63", "the signature of the JWS has 63 bytes", |d| {
+                d.certificate().sign = |key, input| key.sign(input)[..63].into();
+            }),
+            ("signature-63-zero", "the signature of the JWS lacks its last byte, which is zero", |d| {
+                let ends_with_zero = |jws: &str| {
+                    let signature = jws.rsplit_once('.').unwrap().1;
+                    Base64UrlUnpadded::decode_vec(signature).unwrap().ends_with(&[0])
+                };
+                for number in 0.. {
+                    claim(d, "jti", &format!("\"{number}\""));
+                    if ends_with_zero(&d.certificate().to_jws()) {
+                        break;
+                    }
+                }
                 d.certificate().sign = |key, input| key.sign(input)[..63].into();
             }),
             ("signature-65", "the signature of the JWS has 65 bytes", |d| {

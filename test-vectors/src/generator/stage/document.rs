@@ -228,9 +228,21 @@ fn behind(topic: &mut Topic<'_>) {
             ("method-changed", "the method was changed", |text| replace(&text, "\"POST\"", "\"PUT\"")),
         ),
         (
-            (Code::Malformed, 2),
+            (Code::Malformed, 1),
             ("value-line-end", "the value of a covered field ends with a line end", |text| {
                 replace(&text, "\"application/json\"", "\"application/json\\n\"")
+            }),
+        ),
+        (
+            (Code::Malformed, 1),
+            ("uncovered-line-end", "the value of a field that is not covered would be two lines", |text| {
+                replace(&text, "\"content-type\":", "\"x-note\":\"1\\r\\nx-admin: 1\",\"content-type\":")
+            }),
+        ),
+        (
+            (Code::Malformed, 1),
+            ("transfer-encoding", "the document says that its body comes in chunks", |text| {
+                replace(&text, "\"content-type\":", "\"transfer-encoding\":\"chunked\",\"content-type\":")
             }),
         ),
         (

@@ -34,6 +34,10 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
             ("x-http-method-underscore", "a field overrides the method where - and _ are one", |d| {
                 cover_field(d, "x-http_method", "DELETE");
             }),
+            ("x-original-url", "a field overrides the target", |d| {
+                cover_field(d, "X-Original-URL", "/admin")
+            }),
+            ("x-rewrite-url", "a field overrides the target", |d| cover_field(d, "X-Rewrite-Url", "/admin")),
             ("override-not-covered", "a field that is not covered overrides the method", |d| {
                 d.header("x-http-method-override", "DELETE");
             }),
@@ -52,6 +56,8 @@ fn underscores(topic: &mut Topic<'_>) {
         "Idempotency_Key",
         "Signature_Input",
         "signature_key",
+        "Content_Length",
+        "Transfer_Encoding",
     ] {
         let file = format!("underscore-{}", name.to_ascii_lowercase().replace('_', "-"));
         let title = format!("{name} is there, which some servers take for the field with -");
@@ -74,6 +80,7 @@ fn method_and_names(topic: &mut Topic<'_>) {
             ("method-mixed-case", "the method is in mixed case", |d| d.method = "Post".into()),
             ("method-digit", "the method holds a digit", |d| d.method = "POST1".into()),
             ("method-underscore", "the method holds an underscore", |d| d.method = "M_SEARCH".into()),
+            ("method-connect", "the method is CONNECT, which sends no path", |d| d.method = "CONNECT".into()),
             ("method-empty", "the method is empty", |d| d.method = String::new()),
             ("method-33", "the method has 33 letters", |d| d.method = "A".repeat(33)),
         ],

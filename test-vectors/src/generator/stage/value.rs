@@ -104,6 +104,9 @@ fn signature_keys(topic: &mut Topic<'_>) {
                 d.scheme = Some(format!("jkt-jwt;a;jwt=\"{}\"", d.certificate().to_jws()));
             }),
             ("key-no-jwt", "the scheme jkt-jwt has no jwt", |d| d.scheme = Some("jkt-jwt".into())),
+            ("key-other-name", "the certificate is in a parameter of another name", |d| {
+                d.scheme = Some(format!("jkt-jwt;jws=\"{}\"", d.certificate().to_jws()));
+            }),
             ("key-jwt-true", "jwt has no value", |d| d.scheme = Some("jkt-jwt;jwt".into())),
             ("key-jwt-token", "jwt is a token", |d| {
                 d.scheme = Some(format!("jkt-jwt;jwt={}", d.certificate().to_jws()));

@@ -4,20 +4,24 @@
 //! key asked. Its preflight names the signature fields, and the approval is not kept, so that it cannot serve an unsigned call
 //! later. Unsigned calls, which could reach an open pack on the reader's own machine, need an origin from the configuration.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use envelope_core::{Authorities, Code, Refusal};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Response, StatusCode};
 
 const ENVELOPE_FIELDS: &str = "content-digest, signature-key, signature-input, signature, content-type";
 
 /// Which origins may do what.
 #[derive(Clone, Debug)]
-pub(crate) struct Cors {
+pub(crate) struct Browsers {
     origins: Vec<String>,
 }
 
-impl Cors {
+impl Browsers {
     pub(crate) const fn new(origins: Vec<String>) -> Self {
         Self { origins }
     }
@@ -58,16 +62,30 @@ impl Cors {
         Some(response)
     }
 
-    /// Refuses an unsigned call of a page from elsewhere: browsers send some of those without a preflight. Our own
-    /// origin is that of an authority we answer for, not of whatever `Host` says: a name can be rebound to this address.
-    pub(crate) fn check(&self, headers: &HeaderMap, authorities: &Authorities) -> Result<(), Refusal> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-        let host = origin.to_str().unwrap_or_default();
-        let host = host.strip_prefix("http://").or_else(|| host.strip_prefix("https://")).unwrap_or_default();
-        if headers.contains_key("signature")
-            || self.knows(origin)
-            || authorities.iter().any(|ours| ours == host)
-        {
+    /// Refuses an unsigned call of a page from elsewhere: browsers send some of those without a preflight. A page may also
+    /// come from a name that was rebound to this address, so `Host` must be an authority of ours, or no name at all.
+    pub(crate) fn check(&self, head: &Parts, authorities: &Authorities) -> Result<(), Refusal> {
+        let headers = &head.headers;
+        if headers.contains_key("signature") {
+            return Ok(());
+        }
+        let ours = |host: &str| authorities.iter().any(|authority| authority.eq_ignore_ascii_case(host));
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or(head.uri.authority().map(Authority::as_str)).unwrap_or_default();
+        if !ours(host) && !names_no_domain(host) {
+            return Err(Refusal::new(Code::WrongAuthority, "the verifier does not answer for this host"));
+        }
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let known = match (origins.next(), origins.next()) {
+            (None, _) => true,
+            (Some(_), Some(_)) => false,
+            (Some(origin), None) => {
+                let text = origin.to_str().unwrap_or_default();
+                let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+                self.knows(origin) || host.is_some_and(ours)
+            }
+        };
+        if known {
             Ok(())
         } else {
             Err(Refusal::new(Code::NotAllowed, "a page of another origin must sign its calls"))
@@ -89,6 +107,38 @@ impl Cors {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(EXPOSED, HeaderValue::from_static("*"));
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+}
+
+/// Whether a host is an address or `localhost`: names that nobody else can have rebound.
+fn names_no_domain(host: &str) -> bool {
+    let without_port =
+        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = without_port.map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    address.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_no_domains() {
+        for host in ["127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:7998", "LOCALHOST:1", "localhost"] {
+            assert!(names_no_domain(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:7998",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "0x7f.1",
+            ":80",
+        ] {
+            assert!(!names_no_domain(host), "{host}");
         }
     }
 }

@@ -1,0 +1,1 @@
+//! Messages that every benchmark measures.
