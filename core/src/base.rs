@@ -2,9 +2,10 @@
 
 use alloc::string::String;
 
+use crate::authority::Authorities;
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
-use crate::request::{Authorities, COVERED, Request, is_token, trim};
+use crate::request::{COVERED, Request, is_token, trim};
 use crate::target::Target;
 
 /// The value of the `tag` parameter.

@@ -7,9 +7,10 @@ use base64ct::{Base64, Encoding};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use crate::authority::Url;
 use crate::error::{Code, Refusal};
 use crate::json::{Object, Value};
-use crate::request::{Field, Request, Url, trim};
+use crate::request::{Field, Request, trim};
 use crate::sign::Signed;
 
 /// A signed request on its own.

@@ -5,7 +5,7 @@
 //!
 //! | stage | module | what goes in, what comes out |
 //! |---|---|---|
-//! | | [`request`], [`target`] | method, target and header lines, as on the wire (3.2, 3.3) |
+//! | | [`request`], [`target`], [`authority`] | method, target and header lines, as on the wire (3.2, 3.3) |
 //! | 1 | [`Envelope`], [`field`] | the four fields, read strictly, trusted in nothing (3.5) |
 //! | 2 | [`SignatureBase`] | what was covered, and the bytes that were signed (3.4, 3.6) |
 //! | 3, 4, 5 | [`verify`], [`certificate`], [`trust`], [`key`] | [`Verified`]: the time, the key, whose it is, the signature |
@@ -13,7 +13,7 @@
 //! | 7 | [`replay`] | [`Fresh`]: never seen before |
 //! | 8 | [`policy`] | [`Caller`], and a [`Decision`] |
 //!
-//! [`sign`] and [`Issue`] are the other direction; [`Document`] is a signed request as JSON; [`error`] is the one table of
+//! [`sign`] and [`issue`] are the other direction; [`Document`] is a signed request as JSON; [`error`] is the one table of
 //! everything that can go wrong.
 //!
 //! # Sign
@@ -75,6 +75,7 @@
 
 extern crate alloc;
 
+pub mod authority;
 mod base;
 pub mod certificate;
 mod digest;
@@ -82,6 +83,7 @@ pub mod document;
 mod envelope;
 pub mod error;
 pub mod field;
+pub mod issue;
 mod json;
 pub mod key;
 pub mod policy;
@@ -93,15 +95,17 @@ pub mod time;
 pub mod trust;
 pub mod verify;
 
+pub use authority::{Authorities, Url};
 pub use base::{BaseWriter, SignatureBase, TAG};
-pub use certificate::{Certificate, Grant, Issue, UntrustedCertificate};
+pub use certificate::{Certificate, Grant, UntrustedCertificate};
 pub use document::Document;
 pub use envelope::{Envelope, is_enveloped};
 pub use error::{Code, Refusal, Stage};
+pub use issue::Issue;
 pub use key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
 pub use policy::{Access, Caller, Decision, Pack, Policy, Users};
 pub use replay::{Fresh, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, SharedReplayCache};
-pub use request::{Authorities, Field, Request, Url};
+pub use request::{Field, Request};
 pub use sign::{Signed, Signer};
 pub use time::{Timestamp, Window};
 pub use trust::{Identity, Standing, Trust, TrustList};

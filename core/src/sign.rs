@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 
+use crate::authority::Url;
 use crate::base::{BaseWriter, DERIVED, TAG, write_component};
 use crate::certificate::UntrustedCertificate;
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
 use crate::key::SigningKey;
-use crate::request::{COVERED, Field, Request, Url};
+use crate::request::{COVERED, Field, Request};
 use crate::time::{Timestamp, Window};
 
 /// Signs requests with a call key.

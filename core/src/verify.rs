@@ -2,13 +2,14 @@
 
 use alloc::string::String;
 
+use crate::authority::Authorities;
 use crate::base::SignatureBase;
 use crate::certificate::{Certificate, Grant, UntrustedCertificate};
 use crate::digest::{BodyHasher, ContentDigest};
 use crate::envelope::{Envelope, SignatureKey};
 use crate::error::{Code, Refusal};
 use crate::key::{Signature, Thumbprint, VerifyingKey};
-use crate::request::{Authorities, Request};
+use crate::request::Request;
 use crate::time::{Timestamp, Window};
 use crate::trust::{Identity, Standing, Trust};
 

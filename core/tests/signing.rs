@@ -6,7 +6,7 @@ mod caller;
 use caller::{Alice, Arriving, NOW, alice, code, issue};
 use envelope_core::{
     Algorithm, Code, Document, Field, Grant, Issue, Refusal, Request, Signed, Signer, SigningKey,
-    UntrustedCertificate, Url, certificate,
+    UntrustedCertificate, Url,
 };
 use envelope_test_vectors::{Exchange, Message};
 
@@ -273,7 +273,7 @@ fn certificates_that_no_verifier_takes_are_not_made() {
     // The same in two steps, for a key that lies elsewhere.
     let input = issue.signing_input(keys.identity_key.verifying_key()).unwrap();
     let signature = keys.identity_key.sign(input.as_bytes());
-    assert_eq!(certificate::attach(input, &signature), jws);
+    assert_eq!(envelope_core::issue::attach(input, &signature), jws);
 
     let verified = read.verify().unwrap();
     assert_eq!(verified.as_str(), jws);
