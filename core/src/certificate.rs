@@ -164,13 +164,7 @@ impl<'a> UntrustedCertificate<'a> {
     /// # Errors
     /// [`Code::CertificateInvalid`], [`Code::CertificateExpired`].
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
-        if self.issued > now.plus(Window::SKEW) {
-            return Err(invalid("the certificate was issued in the future"));
-        }
-        if now >= self.expires {
-            return Err(Refusal::new(Code::CertificateExpired, "the certificate has run out"));
-        }
-        Ok(())
+        check_time(self.issued, self.expires, now)
     }
 
     /// Checks the signature of the identity key: spec, V4.10. Whose key that is, is another question.
@@ -185,6 +179,7 @@ impl<'a> UntrustedCertificate<'a> {
             jws: self.jws.into(),
             identity_key: self.identity_key.thumbprint(),
             call_key: self.call_key,
+            issued: self.issued,
             expires: self.expires,
             id: self.id,
             grant: self.grant,
@@ -198,12 +193,28 @@ pub struct Certificate {
     jws: String,
     identity_key: Thumbprint,
     call_key: VerifyingKey,
+    issued: Timestamp,
     expires: Timestamp,
     id: Option<String>,
     grant: Grant,
 }
 
 impl Certificate {
+    /// The same with a call key that is prepared to verify many signatures: for certificates that are kept.
+    #[must_use]
+    pub fn prepare(mut self) -> Self {
+        self.call_key = self.call_key.prepare();
+        self
+    }
+
+    /// Checks the times again: spec, V4.5 and V4.6.
+    ///
+    /// # Errors
+    /// [`Code::CertificateInvalid`], [`Code::CertificateExpired`].
+    pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        check_time(self.issued, self.expires, now)
+    }
+
     /// The compact JWS.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -220,6 +231,12 @@ impl Certificate {
     #[must_use]
     pub const fn call_key(&self) -> &VerifyingKey {
         &self.call_key
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub const fn issued(&self) -> Timestamp {
+        self.issued
     }
 
     /// The moment from which on it is not good any more (`exp`).
@@ -239,6 +256,16 @@ impl Certificate {
     pub const fn grant(&self) -> &Grant {
         &self.grant
     }
+}
+
+fn check_time(issued: Timestamp, expires: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    if issued > now.plus(Window::SKEW) {
+        return Err(invalid("the certificate was issued in the future"));
+    }
+    if now >= expires {
+        return Err(Refusal::new(Code::CertificateExpired, "the certificate has run out"));
+    }
+    Ok(())
 }
 
 fn decode_object(part: &str) -> Result<Object, Refusal> {

@@ -109,7 +109,7 @@ pub use request::{Field, Request};
 pub use sign::{Signed, Signer};
 pub use time::{Timestamp, Window};
 pub use trust::{Identity, Standing, Trust, TrustList};
-pub use verify::{Body, Call, Intact, Verified, Verifier};
+pub use verify::{Body, Call, CertificateCache, Intact, Uncached, Verified, Verifier};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

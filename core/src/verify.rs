@@ -1,6 +1,7 @@
 //! The verifier: stages 1 to 6, in order, each giving what the next one needs (spec, section 6).
 
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use crate::authority::Authorities;
 use crate::base::SignatureBase;
@@ -15,23 +16,32 @@ use crate::trust::{Identity, Standing, Trust};
 
 /// Decides whether a request is what it says it is.
 #[derive(Clone, Debug)]
-pub struct Verifier {
+pub struct Verifier<C = Uncached> {
     authorities: Authorities,
     window: Window,
+    certificates: C,
 }
 
 impl Verifier {
     /// A verifier that answers for these authorities, with a window of 60 s.
     #[must_use]
     pub fn new(authorities: Authorities) -> Self {
-        Self { authorities, window: Window::default() }
+        Self { authorities, window: Window::default(), certificates: Uncached }
     }
+}
 
+impl<C: CertificateCache> Verifier<C> {
     /// The same with another window.
     #[must_use]
     pub const fn with_window(mut self, window: Window) -> Self {
         self.window = window;
         self
+    }
+
+    /// The same with a cache for certificates: a call key signs many requests.
+    #[must_use]
+    pub fn with_certificates<D: CertificateCache>(self, certificates: D) -> Verifier<D> {
+        Verifier { authorities: self.authorities, window: self.window, certificates }
     }
 
     /// The authorities that it answers for.
@@ -59,9 +69,32 @@ impl Verifier {
         let envelope = Envelope::parse(request)?;
         let base = SignatureBase::build(&envelope, request, &self.authorities)?;
         check_window(&envelope, self.window, now)?;
-        let call_key = CallKey::establish(&envelope, trust, now)?;
-        call_key.key.verify(base.as_str().as_bytes(), &envelope.signature)?;
+        let call_key = CallKey::establish(&envelope, trust, &self.certificates, now)?;
+        call_key.key().verify(base.as_str().as_bytes(), &envelope.signature)?;
         Ok(Verified { digest: envelope.content_digest, call: Call::new(call_key, &envelope, base) })
+    }
+}
+
+/// Certificates whose signature has verified, by their text. Everything else about a certificate is checked at each use.
+pub trait CertificateCache {
+    /// The certificate that has exactly this text, if it is kept.
+    fn recall(&self, jws: &str) -> Option<Arc<Certificate>>;
+
+    /// Keeps a certificate, or does not; gives what is to be used now.
+    fn keep(&self, certificate: Certificate) -> Arc<Certificate>;
+}
+
+/// Keeps no certificates.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uncached;
+
+impl CertificateCache for Uncached {
+    fn recall(&self, _: &str) -> Option<Arc<Certificate>> {
+        None
+    }
+
+    fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
+        Arc::new(certificate)
     }
 }
 
@@ -83,9 +116,13 @@ fn check_expires(expires: Timestamp, now: Timestamp) -> Result<(), Refusal> {
 
 /// Stage 4: the key that must have made the signature, and whom it speaks for (spec, V4.1 to V4.15).
 struct CallKey {
-    key: VerifyingKey,
+    key: Key,
     identity: Identity,
-    certificate: Option<Certificate>,
+}
+
+enum Key {
+    Certified(Arc<Certificate>),
+    Registered(Arc<VerifyingKey>),
 }
 
 const fn refused(detail: &'static str) -> Refusal {
@@ -96,11 +133,29 @@ const UNKNOWN: Refusal = Refusal::new(Code::UnknownKey, "the key belongs to no i
 const REVOKED: Refusal = Refusal::new(Code::Revoked, "the key has been revoked");
 
 impl CallKey {
-    fn establish(envelope: &Envelope<'_>, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
+    fn establish(
+        envelope: &Envelope<'_>,
+        trust: &impl Trust,
+        certificates: &impl CertificateCache,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         let keyid = envelope.untrusted_keyid();
         let call_key = match &envelope.signature_key {
             None => Self::registered(keyid, trust, now)?,
-            Some(SignatureKey::Certificate(jws)) => Self::certified(jws, keyid, trust, now)?,
+            Some(SignatureKey::Certificate(jws)) => match certificates.recall(jws) {
+                Some(certificate) => {
+                    certificate.check_time(now)?;
+                    let identity = speaker(certificate.identity_key(), certificate.call_key(), keyid, trust)?;
+                    Self { key: Key::Certified(certificate), identity }
+                }
+                None => {
+                    let certificate = UntrustedCertificate::parse(jws)?;
+                    certificate.check_time(now)?;
+                    let issuer = certificate.identity_key().thumbprint();
+                    let identity = speaker(issuer, certificate.call_key(), keyid, trust)?;
+                    Self { key: Key::Certified(certificates.keep(certificate.verify()?)), identity }
+                }
+            },
             Some(SignatureKey::OtherScheme) => {
                 return Err(Refusal::new(
                     Code::CertificateInvalid,
@@ -109,34 +164,11 @@ impl CallKey {
             }
         };
         match &envelope.parameters.alg {
-            Some(alg) if alg != call_key.key.algorithm().http_name() => {
+            Some(alg) if alg != call_key.key().algorithm().http_name() => {
                 Err(Refusal::new(Code::AlgorithmMismatch, "alg of the signature is not that of the key"))
             }
             _ => Ok(call_key),
         }
-    }
-
-    fn certified(jws: &str, keyid: &str, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
-        let certificate = UntrustedCertificate::parse(jws)?;
-        let call_key = certificate.call_key().thumbprint();
-        if Thumbprint::parse(keyid) != Some(call_key) {
-            return Err(Refusal::new(
-                Code::CertificateInvalid,
-                "keyid is not the key that the certificate speaks of",
-            ));
-        }
-        certificate.check_time(now)?;
-        let identity =
-            match (trust.standing(&certificate.identity_key().thumbprint()), trust.standing(&call_key)) {
-                (Standing::Revoked, _) | (_, Standing::Revoked) => return Err(REVOKED),
-                (Standing::Unknown | Standing::CallKey { .. }, _) => return Err(UNKNOWN),
-                (Standing::Identity(_), Standing::Identity(_)) => {
-                    return Err(refused("the call key is an identity key: those sign no requests"));
-                }
-                (Standing::Identity(identity), Standing::Unknown | Standing::CallKey { .. }) => identity,
-            };
-        let certificate = certificate.verify()?;
-        Ok(Self { key: certificate.call_key().clone(), identity, certificate: Some(certificate) })
     }
 
     fn registered(keyid: &str, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
@@ -147,10 +179,39 @@ impl CallKey {
             Standing::CallKey { expires, .. } if now >= expires => {
                 Err(Refusal::new(Code::CertificateExpired, "the registration of the key has run out"))
             }
-            Standing::CallKey { identity, key, .. } => {
-                Ok(Self { key: (*key).clone(), identity, certificate: None })
-            }
+            Standing::CallKey { identity, key, .. } => Ok(Self { key: Key::Registered(key), identity }),
         }
+    }
+
+    fn key(&self) -> &VerifyingKey {
+        match &self.key {
+            Key::Certified(certificate) => certificate.call_key(),
+            Key::Registered(key) => key,
+        }
+    }
+}
+
+/// Whom a certificate speaks for, as far as the verifier knows its two keys now.
+fn speaker(
+    issuer: Thumbprint,
+    call_key: &VerifyingKey,
+    keyid: &str,
+    trust: &impl Trust,
+) -> Result<Identity, Refusal> {
+    let call_key = call_key.thumbprint();
+    if Thumbprint::parse(keyid) != Some(call_key) {
+        return Err(Refusal::new(
+            Code::CertificateInvalid,
+            "keyid is not the key that the certificate speaks of",
+        ));
+    }
+    match (trust.standing(&issuer), trust.standing(&call_key)) {
+        (Standing::Revoked, _) | (_, Standing::Revoked) => Err(REVOKED),
+        (Standing::Unknown | Standing::CallKey { .. }, _) => Err(UNKNOWN),
+        (Standing::Identity(_), Standing::Identity(_)) => {
+            Err(refused("the call key is an identity key: those sign no requests"))
+        }
+        (Standing::Identity(identity), Standing::Unknown | Standing::CallKey { .. }) => Ok(identity),
     }
 }
 
@@ -159,7 +220,7 @@ impl CallKey {
 pub struct Call {
     identity: Identity,
     keyid: Thumbprint,
-    certificate: Option<Certificate>,
+    certificate: Option<Arc<Certificate>>,
     base: SignatureBase,
     signature: Signature,
     nonce: String,
@@ -169,10 +230,15 @@ pub struct Call {
 
 impl Call {
     fn new(call_key: CallKey, envelope: &Envelope<'_>, base: SignatureBase) -> Self {
+        let keyid = call_key.key().thumbprint();
+        let certificate = match call_key.key {
+            Key::Certified(certificate) => Some(certificate),
+            Key::Registered(_) => None,
+        };
         Self {
             identity: call_key.identity,
-            keyid: call_key.key.thumbprint(),
-            certificate: call_key.certificate,
+            keyid,
+            certificate,
             base,
             signature: envelope.signature,
             nonce: envelope.untrusted_nonce().into(),
@@ -195,14 +261,14 @@ impl Call {
 
     /// The certificate of the call key; `None` when the key is registered.
     #[must_use]
-    pub const fn certificate(&self) -> Option<&Certificate> {
-        self.certificate.as_ref()
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_deref()
     }
 
     /// What the certificate allows; `None` when the key is registered.
     #[must_use]
     pub fn grant(&self) -> Option<&Grant> {
-        self.certificate.as_ref().map(Certificate::grant)
+        self.certificate.as_deref().map(Certificate::grant)
     }
 
     /// The bytes that were signed.

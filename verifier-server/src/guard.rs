@@ -12,13 +12,14 @@ use http::request::Parts;
 use http_body::Body;
 use http_body_util::BodyExt;
 
+use crate::certificates::ShardedCertificateCache;
 use crate::clock::Clock;
 use crate::replay::ShardedReplayCache;
 
 /// A verifier with everything it needs to decide: whom it trusts, what it has seen, who may call what.
 #[derive(Debug)]
 pub struct Guard<T, R = ShardedReplayCache> {
-    verifier: Verifier,
+    verifier: Verifier<ShardedCertificateCache>,
     trust: T,
     policy: Policy,
     replay: Arc<R>,
@@ -38,8 +39,11 @@ pub struct Admitted {
 
 const MEBIBYTE: usize = 1 << 20;
 
+/// Certificates that are kept ready: callers that take turns within minutes.
+const CERTIFICATES: usize = 1024;
+
 impl<T: Trust> Guard<T> {
-    /// A guard with a replay cache in memory for a million live nonces, and bodies of 1 MiB at most.
+    /// A guard with a replay cache in memory for a million live nonces, a cache of certificates, and bodies of 1 MiB at most.
     ///
     /// # Panics
     /// Never on a system that has random bytes.
@@ -48,6 +52,7 @@ impl<T: Trust> Guard<T> {
     pub fn new(verifier: Verifier, trust: T, policy: Policy) -> Self {
         let replay = ShardedReplayCache::new(1_000_000).expect("the system has random bytes");
         let (replay, clock) = (Arc::new(replay), Clock::system());
+        let verifier = verifier.with_certificates(ShardedCertificateCache::new(CERTIFICATES));
         Self { verifier, trust, policy, replay, clock, max_body: MEBIBYTE }
     }
 }
@@ -76,7 +81,7 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
 
     /// The verifier.
     #[must_use]
-    pub const fn verifier(&self) -> &Verifier {
+    pub const fn verifier(&self) -> &Verifier<ShardedCertificateCache> {
         &self.verifier
     }
 

@@ -22,6 +22,7 @@
 //! # Ok::<(), envelope_core::Refusal>(())
 //! ```
 
+mod certificates;
 mod clock;
 mod guard;
 mod layer;
@@ -30,6 +31,7 @@ mod replay;
 #[cfg(feature = "server")]
 pub mod server;
 
+pub use certificates::ShardedCertificateCache;
 pub use clock::Clock;
 pub use guard::{Admitted, Guard};
 pub use layer::{VerifierLayer, VerifierService};

@@ -13,6 +13,7 @@ use crate::error::Refusal;
 
 /// What names a key: the key itself, or its thumbprint, which is enough for keys that come with a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a few are read at start, and none is kept")]
 pub enum KeyRef {
     /// The public key.
     Key(VerifyingKey),
