@@ -16,7 +16,13 @@ pub(crate) fn read() -> Result<Cli, clap::Error> {
 /// Sign HTTP requests with keys that make, renew and expire by themselves
 ///
 /// `envelope keygen` once, then `envelope sign` or `envelope call` for ever: the short-lived call key that signs is made and
-/// renewed on the way. Keys live under $ENVELOPE_HOME, else $XDG_DATA_HOME/envelope, else ~/.local/share/envelope.
+/// renewed on the way. A keyid is the thumbprint of the public key (RFC 7638).
+///
+/// Identity keys live under $ENVELOPE_HOME/identities, else $XDG_DATA_HOME/envelope/identities, else
+/// ~/.local/share/envelope/identities; call keys under $ENVELOPE_HOME/run, else $XDG_RUNTIME_DIR/envelope, else
+/// $XDG_CACHE_HOME/envelope, else ~/.cache/envelope.
+///
+/// `envelope man` prints the manual page, `envelope completions SHELL` completions for a shell.
 ///
 /// Exit status: 0 done or valid, 1 refused, 2 usage or I/O.
 #[derive(Parser, Debug)]
@@ -53,7 +59,10 @@ pub(crate) enum Command {
     /// Sign a request, send it and print the answer
     ///
     /// The body of the answer goes to stdout as it arrives. Redirects are not followed: a signature is for one address. Exit
-    /// status 0 for a status of 200 to 299, 1 for any other, 2 when there is no answer.
+    /// status 0 for a status of 200 to 299, 1 for any other, 2 when there is no answer or it breaks off.
+    ///
+    /// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in upper or lower case, are followed, but never for localhost and
+    /// loopback addresses.
     Call(Call),
     /// Check a signed request and say who, what and until when
     ///
@@ -69,6 +78,13 @@ pub(crate) enum Command {
     ///
     /// For an agent process or a CI job that has a key pair of its own. Without --aud and --scope the certificate is good for
     /// everything that the identity may do.
+    ///
+    /// The holder sends it as
+    ///
+    ///     Signature-Key: sig=jkt-jwt;jwt="…"
+    ///
+    /// and signs with an RFC 9421 library, spec sections 3 to 5.
+    #[command(verbatim_doc_comment)]
     Certify(Certify),
     /// Print completions for a shell
     #[command(hide = true)]
@@ -87,8 +103,9 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Passphrase {
-    /// File with the passphrase of the identity key, on one line
-    #[arg(long, value_name = "F", env = "ENVELOPE_PASSPHRASE_FILE", hide_env_values = true)]
+    /// File with the passphrase of the identity key, on one line [env: ENVELOPE_PASSPHRASE_FILE]
+    // Read elsewhere: clap takes an empty variable for a file without a name.
+    #[arg(long, value_name = "F")]
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
@@ -170,16 +187,16 @@ pub(crate) struct Outgoing {
 pub(crate) struct Sign {
     #[command(flatten)]
     pub(crate) request: Outgoing,
-    /// Header fields, the envelope as a JSON document, or a curl command
-    #[arg(long, value_enum, default_value_t = SignFormat::Headers)]
-    pub(crate) format: SignFormat,
+    /// Header fields (unless told otherwise), the envelope as a JSON document, or a curl command
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<SignFormat>,
     /// How long the signature is good, 1 to 300; verifiers take 60 unless told otherwise
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(crate) ttl: u64,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
     /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long)]
     pub(crate) json: bool,
 }
 
@@ -188,6 +205,16 @@ pub(crate) enum SignFormat {
     Headers,
     Json,
     Curl,
+}
+
+impl SignFormat {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Headers => "headers",
+            Self::Json => "json",
+            Self::Curl => "curl",
+        }
+    }
 }
 
 #[derive(Args, Debug)]

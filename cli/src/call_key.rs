@@ -14,6 +14,7 @@ use crate::home::Home;
 use crate::identity::{Identity, Name};
 use crate::passphrase::PassphraseFile;
 use crate::pem;
+use crate::private_dir::Locked;
 use crate::random;
 use crate::report;
 
@@ -43,34 +44,58 @@ enum Stored {
 }
 
 impl CallKey {
-    /// The call key of an identity: the stored one while it is fresh, without a lock and without the identity's secret; else a
-    /// new one.
+    /// The call key of an identity: the stored one while it is fresh, without a lock and without a passphrase; else a new one,
+    /// which is kept where it can be.
     pub(crate) fn of(home: &Home, name: &Name, passphrase: &PassphraseFile) -> Result<Self, Error> {
         let identity = Identity::new(home, name);
         if let Stored::Fresh(key) = stored(home, name, &identity)? {
             return Ok(key);
         }
-        let lock = home.run.lock(name.as_str())?;
+        let lock = match home.run.lock(name.as_str()) {
+            Err(error) if home.run.is_unusable(&error) => Err(error),
+            lock => Ok(lock?),
+        };
         // Whoever held the lock before may have made one.
         let late = match stored(home, name, &identity)? {
             Stored::Fresh(key) => return Ok(key),
             Stored::Late(key, end) => Some((key, end)),
             Stored::Nothing => None,
         };
-        let made = identity.open(passphrase).and_then(|identity_key| Self::make(&identity_key));
-        let made = made.and_then(|key| {
-            lock.replace(&file(name), key.to_file(home, name)?.as_bytes())?;
-            Ok(key)
-        });
-        match (made, late) {
+        let key = match (identity.open(passphrase).and_then(|identity_key| Self::make(&identity_key)), late) {
+            (Ok(key), _) => key,
+            (Err(error), None) => return Err(error),
             (Err(error), Some((key, end))) => {
                 report::hint_that(&format!(
                     "the call key runs out at {} and cannot be renewed: {error}",
                     clock::show(end)
                 ));
-                Ok(key)
+                return Ok(key);
             }
-            (made, _) => made,
+        };
+        match lock.and_then(|lock| key.keep(home, name, lock)) {
+            // It signs all the same; only the next one has to be made again.
+            Err(error) if home.run.is_unusable(&error) => {
+                let dir = home.run.as_path().display().to_string();
+                report::hint_that(&format!(
+                    "no call key can be kept in {}: {error}",
+                    report::printable(&dir)
+                ));
+            }
+            kept => kept?,
+        }
+        Ok(key)
+    }
+
+    /// Writes it where all processes find it.
+    fn keep(&self, home: &Home, name: &Name, lock: Locked<'_>) -> Result<(), Error> {
+        let text = self.to_file(home, name)?;
+        match lock.replace(&file(name), text.as_bytes()) {
+            // Somebody has removed the directory, and the lock with it.
+            Err(error) if home.run.is_gone(&error) => {
+                drop(lock);
+                home.run.lock(name.as_str())?.replace(&file(name), text.as_bytes())
+            }
+            kept => kept,
         }
     }
 
@@ -139,7 +164,11 @@ fn file(name: &Name) -> String {
 
 fn stored(home: &Home, name: &Name, identity: &Identity<'_>) -> Result<Stored, Error> {
     let Some(owner) = identity.public()? else { return Ok(Stored::Nothing) };
-    let Some(text) = home.run.read(&file(name))? else { return Ok(Stored::Nothing) };
+    let text = match home.run.read(&file(name)) {
+        Err(error) if home.run.is_unusable(&error) => None,
+        text => text?,
+    };
+    let Some(text) = text else { return Ok(Stored::Nothing) };
     let now = clock::now()?;
     Ok(match CallKey::from_file(&text).and_then(|key| Some((key.life(&owner.thumbprint(), now)?, key))) {
         None => Stored::Nothing,

@@ -1,14 +1,17 @@
-//! Everything that can stop a command: what is said, and the exit status.
+//! Everything that can stop a command, and the exit status. What is said of it is in [`text`].
 
-use std::fmt;
+mod text;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
-use envelope_core::Refusal;
+use envelope_core::{Identity, Refusal};
 
+use crate::address::UrlPart;
+use crate::args::SignFormat;
 use crate::identity::Name;
+use crate::message::Limit;
 use crate::pem::PemError;
-use crate::report::printable;
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -16,38 +19,54 @@ pub(crate) enum Error {
     Refused(Refusal),
     /// The request or certificate that was to be signed.
     Unsignable(Refusal),
-    /// The method is not in upper case.
-    Method(String),
-    /// `-H`: what is wrong with it, and its name where that can be said.
-    Field(FieldError, String),
+    /// The URL of the request that was to be signed, and its part that keeps it from that.
+    Url(Refusal, UrlPart),
+    Method(MethodError),
+    /// `-H`: what is wrong with it, and its name where it has one.
+    Field(FieldError, Option<String>),
     /// A KEY on the command line: the text, and why it is none.
     Key(String, KeyError),
     /// The NAME of `--trust NAME=KEY`.
     TrustName(String),
+    /// Two names for the same key.
+    TwoNames(Identity, Identity),
+    /// `--json` beside another `--format`.
+    Formats(SignFormat),
     /// A file or directory: what was being done with it.
     Io(&'static str, PathBuf, io::Error),
     Stdin(io::Error),
     Stdout(io::Error),
     Network(io::Error),
     /// More than a file of its kind can hold.
-    TooLong(PathBuf),
+    TooLong(PathBuf, &'static str),
+    /// More input than is read; `-` is stdin.
+    TooMuch(PathBuf, Limit),
     /// The file or directory can be used by others; its mode.
     Loose(PathBuf, u32),
     /// The file or directory belongs to another user.
     Foreign(PathBuf),
     /// A key file that is no regular file.
     NotAFile(PathBuf),
+    /// A link to nothing.
+    Dangling(PathBuf),
     NoHome,
+    /// `ENVELOPE_HOME` would name another directory in every directory.
+    RelativeHome,
     NoIdentity(Name),
     IdentityExists(Name),
+    /// So many keys could not be listed; why was said of each.
+    NotListed(usize),
     /// The key of an identity cannot be read or written.
     Pem(PathBuf, PemError),
-    PassphraseFile(PathBuf),
+    PassphraseFile(PathBuf, PassphraseError),
     Random(getrandom::Error),
     Clock,
     /// The HTTP client would send another target than the one that was signed.
     OtherTarget,
-    Send(reqwest::Error),
+    /// No answer; the variable that names a proxy, where there is one on the way.
+    Send(reqwest::Error, Option<&'static str>),
+    /// The answer began and did not end.
+    BrokenOff(reqwest::Error),
     /// The answer's status; where it points to, for a redirection.
     Status(u16, Option<String>),
     /// The answer was a refusal of a verifier.
@@ -61,6 +80,24 @@ pub(crate) enum FieldError {
     Empty,
     Control,
     Reserved(&'static str),
+}
+
+/// What is wrong with the method.
+#[derive(Clone, Debug)]
+pub(crate) enum MethodError {
+    NotAMethod,
+    /// It opens a tunnel: there is no path in it that could be signed.
+    Connect,
+    /// It is not in upper case.
+    Case(String),
+}
+
+/// Why a file holds no passphrase.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PassphraseError {
+    NotOneLine,
+    /// It ends with CR, or CR LF.
+    CarriageReturn,
 }
 
 /// Why a text is no KEY.
@@ -101,87 +138,4 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refusal) | Self::Unsignable(refusal) => write!(f, "{refusal}"),
-            Self::Method(method) => write!(f, "the method is not in upper case: {}", printable(method)),
-            Self::Field(error, text) => write!(f, "{error}: {}", printable(text)),
-            Self::Key(text, error) => write!(f, "not a key: {}: {error}", printable(text)),
-            Self::TrustName(name) => write!(f, "not a name for an identity: {}", printable(name)),
-            Self::Io(doing, path, error) => write!(f, "{doing} {}: {error}", shown(path)),
-            Self::Stdin(error) => write!(f, "cannot read stdin: {error}"),
-            Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
-            Self::Network(error) => write!(f, "cannot use the network: {error}"),
-            Self::TooLong(path) => write!(f, "the file is too long: {}", shown(path)),
-            Self::Loose(path, mode) => write!(f, "others may use {}: its mode is {mode:04o}", shown(path)),
-            Self::Foreign(path) => write!(f, "another user owns {}", shown(path)),
-            Self::NotAFile(path) => write!(f, "not a regular file: {}", shown(path)),
-            Self::NoHome => f.write_str("there is no home directory"),
-            Self::NoIdentity(name) => write!(f, "there is no identity {name} here"),
-            Self::IdentityExists(name) => write!(f, "the identity {name} has a key already"),
-            Self::Pem(path, error) => write!(f, "{error}: {}", shown(path)),
-            Self::PassphraseFile(path) => write!(f, "no passphrase in {}", shown(path)),
-            Self::Random(error) => write!(f, "the system gives no randomness: {error}"),
-            Self::Clock => f.write_str("the clock of this machine reads a time before 1970"),
-            Self::OtherTarget => {
-                f.write_str("the URL would be sent in another spelling than the one to sign")
-            }
-            Self::Send(error) => write_chain(f, error),
-            Self::Status(status, _) => write!(f, "the server answered {status}"),
-            Self::Problem(problem) => {
-                write!(f, "{}: {}", printable(&problem.code), printable(&problem.title))
-            }
-        }
-    }
-}
-
 impl std::error::Error for Error {}
-
-impl fmt::Display for PemError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreadable => "no private key of Ed25519 or P-256 in PKCS#8 PEM",
-            Self::Encrypted => "the key is encrypted and there is no passphrase",
-            Self::WrongPassphrase => "the passphrase does not open the key",
-            Self::Refused => "the key is printed in an RFC, and everybody has it",
-            Self::Unwritable => "the key cannot be encoded",
-        })
-    }
-}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAField => "not a header field",
-            Self::Empty => "a header field without a value",
-            Self::Control => "a control character in a header field",
-            Self::Reserved(_) => "this header field is not given with -H",
-        })
-    }
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refusal) => f.write_str(refusal.detail()),
-            Self::Unreadable(error) => write!(f, "{error}"),
-            Self::ThumbprintAlone => f.write_str("a thumbprint names a key, the key itself is needed"),
-        }
-    }
-}
-
-/// The error and what caused it: reqwest keeps the interesting part inside.
-fn write_chain(f: &mut fmt::Formatter<'_>, error: &reqwest::Error) -> fmt::Result {
-    f.write_str("no answer")?;
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        write!(f, ": {cause}")?;
-        source = cause.source();
-    }
-    Ok(())
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
-}

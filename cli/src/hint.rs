@@ -4,8 +4,10 @@ use std::path::Path;
 
 use envelope_core::Code;
 
+use crate::address::UrlPart;
 use crate::command::shell_quote;
-use crate::error::{Error, FieldError, KeyError, Problem};
+use crate::error::{Error, FieldError, KeyError, MethodError, PassphraseError, Problem};
+use crate::message::Limit;
 use crate::pem::PemError;
 use crate::report::printable;
 
@@ -15,12 +17,20 @@ impl Error {
         let hint = match self {
             Self::Refused(refusal) => return verify_hint(refusal.code()).map(Into::into),
             Self::Unsignable(refusal) => return sign_hint(refusal.code()).map(Into::into),
-            Self::Method(method) => format!("write {}", printable(&method.to_ascii_uppercase())),
+            Self::Url(_, part) => part.hint().into(),
+            Self::Method(error) => error.hint(),
             Self::Field(error, _) => error.hint().into(),
             Self::Key(_, error) => error.hint()?.into(),
             Self::TrustName(_) => "a name has 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /".into(),
+            Self::TwoNames(..) => "an identity has one name here: give the key once".into(),
+            Self::Formats(format) => format!("leave one of --json and --format {} out", format.as_str()),
+            Self::TooMuch(_, Limit::BODY) => "a body that is signed is held in memory as a whole".into(),
+            Self::TooMuch(..) => "what is read is one request or one certificate".into(),
             Self::Loose(path, _) if path.is_dir() => format!("chmod 700 {}", quoted(path)),
             Self::Loose(path, _) => format!("chmod 600 {}", quoted(path)),
+            Self::RelativeHome => {
+                "write the whole path, from / on: keys are in one place, wherever the command runs".into()
+            }
             Self::NoHome => "set ENVELOPE_HOME to a directory for the keys".into(),
             Self::NoIdentity(name) if name.is_default() => "envelope keygen makes one".into(),
             Self::NoIdentity(name) => format!("envelope keygen --identity {name} makes one"),
@@ -31,7 +41,18 @@ impl Error {
                 "name a file that holds the passphrase, with --passphrase-file or ENVELOPE_PASSPHRASE_FILE"
                     .into()
             }
-            Self::PassphraseFile(_) => "a passphrase file holds one line that is not empty".into(),
+            Self::Pem(path, PemError::OtherKind) => {
+                format!("openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} writes it as PKCS#8", quoted(path))
+            }
+            Self::PassphraseFile(_, PassphraseError::NotOneLine) => {
+                "a passphrase file holds one line that is not empty".into()
+            }
+            Self::PassphraseFile(_, PassphraseError::CarriageReturn) => {
+                "end the line with LF alone, not with CR LF as Windows does".into()
+            }
+            Self::Send(error, Some(variable)) if error.is_connect() => {
+                format!("{variable} is set: requests go through that proxy, but for the hosts in no_proxy")
+            }
             Self::OtherTarget => {
                 "write host and path the way they are sent: lower case, a numeric address in full, \
                 percent-encoded where needed"
@@ -44,6 +65,33 @@ impl Error {
             _ => return None,
         };
         Some(hint)
+    }
+}
+
+impl UrlPart {
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Scheme => "write the full URL, from https:// or http:// on",
+            Self::UserInformation => {
+                "leave user and password out; a password goes into -H 'Authorization: …'"
+            }
+            Self::Host => "a host is a name, an IPv4 address or [IPv6], with :PORT where it needs one",
+            Self::Fragment => "leave # and what follows out: no client sends it",
+            Self::Target => {
+                "a URL is signed as it is written: no dot segments, no //, percent-encoding in upper case and only where \
+                 it is needed"
+            }
+        }
+    }
+}
+
+impl MethodError {
+    fn hint(&self) -> String {
+        match self {
+            Self::NotAMethod => "a method has 1 to 32 letters in upper case; after it comes the URL".into(),
+            Self::Connect => "a tunnel has no path to sign; sign the request that goes through it".into(),
+            Self::Case(method) => format!("write {}", printable(&method.to_ascii_uppercase())),
+        }
     }
 }
 
@@ -121,10 +169,6 @@ const fn verify_hint(code: Code) -> Option<&'static str> {
 
 const fn sign_hint(code: Code) -> Option<&'static str> {
     match code {
-        Code::TargetNotCanonical => Some(
-            "a URL is signed as it is written: no dot segments, no //, percent-encoding in upper case and only where \
-             it is needed",
-        ),
         Code::Malformed => Some("covered fields hold printable ASCII"),
         Code::Duplicate => Some("this header field can be given once"),
         _ => None,

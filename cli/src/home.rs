@@ -19,6 +19,7 @@ impl Home {
     /// `$ENVELOPE_HOME` for both, so that several homes never mix; else the directories of the XDG specification.
     pub(crate) fn find() -> Result<Self, Error> {
         let (data, run) = match variable("ENVELOPE_HOME") {
+            Some(home) if home.is_relative() => return Err(Error::RelativeHome),
             Some(home) => (home.clone(), home.join("run")),
             None => (under("XDG_DATA_HOME", ".local/share")?, run()?),
         };

@@ -1,16 +1,18 @@
 //! Identity keys at rest: `NAME.pem`, the private key, and beside it `NAME.pub.jwk`, so that looking at an identity and
-//! signing with a live call key need no secret.
+//! signing with a live call key need no passphrase.
 
 use std::fmt;
 use std::str::FromStr;
 
 use envelope_core::{SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::home::Home;
 use crate::passphrase::{Passphrase, PassphraseFile};
 use crate::pem;
 use crate::private_dir::{Locked, PrivateDir};
+use crate::public_file;
 
 /// The name of an identity, good as a file name: 1 to 64 characters of `A-Z a-z 0-9 . _ -`, not starting with a dot or a
 /// dash.
@@ -81,7 +83,7 @@ impl<'a> Identity<'a> {
 
     /// Whether there is a key.
     pub(crate) fn exists(&self) -> Result<bool, Error> {
-        self.dir.modified(&self.private_file()).map(|modified| modified.is_some())
+        self.dir.holds(&self.private_file())
     }
 
     /// Keeps a new key. One that is there already stays.
@@ -92,36 +94,29 @@ impl<'a> Identity<'a> {
         if !lock.create(&file, pem.as_bytes())? {
             return Err(Error::IdentityExists(self.name.clone()));
         }
-        self.write_public(&lock, key.verifying_key())
+        self.write_public(&lock, key.verifying_key(), pem.as_bytes())
     }
 
-    /// The public half as it is written beside the key; `None` when that is missing, cannot be read or is older than the
-    /// key: then only the key itself can say.
+    /// The public half, without a passphrase; `None` when only an encrypted key itself can say what it is.
     pub(crate) fn public(&self) -> Result<Option<VerifyingKey>, Error> {
-        let written = self.dir.modified(&self.private_file())?;
-        let written = written.ok_or_else(|| Error::NoIdentity(self.name.clone()))?;
-        if self.dir.modified(&self.public_file())?.is_none_or(|public| public < written) {
-            return Ok(None);
+        let pem = self.read_private()?;
+        if pem::is_encrypted(&pem) {
+            return self.written(&pem);
         }
-        let jwk = self.dir.read(&self.public_file())?;
-        let jwk = jwk.as_deref().and_then(|jwk| std::str::from_utf8(jwk).ok());
-        Ok(jwk.and_then(|jwk| VerifyingKey::from_jwk(jwk.trim_ascii()).ok()))
+        self.decode(&pem, None).map(|key| Some(key.verifying_key().clone()))
     }
 
     /// Whether a passphrase is needed to open it.
     pub(crate) fn is_encrypted(&self) -> Result<bool, Error> {
-        let pem = self.dir.read(&self.private_file())?;
-        Ok(pem.is_some_and(|pem| pem::is_encrypted(&pem)))
+        self.read_private().map(|pem| pem::is_encrypted(&pem))
     }
 
     /// Opens the key.
     pub(crate) fn open(&self, passphrase: &PassphraseFile) -> Result<SigningKey, Error> {
-        let file = self.private_file();
-        let pem = self.dir.read(&file)?.ok_or_else(|| Error::NoIdentity(self.name.clone()))?;
+        let pem = self.read_private()?;
         let passphrase = if pem::is_encrypted(&pem) { passphrase.read()? } else { None };
-        let key = pem::decode(&pem, passphrase.as_ref());
-        let key = key.map_err(|error| Error::Pem(self.dir.path(&file), error))?;
-        self.correct_public(key.verifying_key())?;
+        let key = self.decode(&pem, passphrase.as_ref())?;
+        self.correct_public(key.verifying_key(), &pem)?;
         Ok(key)
     }
 
@@ -133,18 +128,38 @@ impl<'a> Identity<'a> {
         }
     }
 
+    fn read_private(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let file = self.private_file();
+        match self.dir.read(&file)? {
+            Some(pem) => Ok(pem),
+            None if self.dir.is_link(&file) => Err(Error::Dangling(self.dir.path(&file))),
+            None => Err(Error::NoIdentity(self.name.clone())),
+        }
+    }
+
+    fn decode(&self, pem: &[u8], passphrase: Option<&Passphrase>) -> Result<SigningKey, Error> {
+        let key = pem::decode(pem, passphrase);
+        key.map_err(|error| Error::Pem(self.dir.path(&self.private_file()), error))
+    }
+
+    /// The public half as it is written beside the key; `None` when that is missing, or was written for another key.
+    fn written(&self, pem: &[u8]) -> Result<Option<VerifyingKey>, Error> {
+        let text = self.dir.read(&self.public_file())?;
+        Ok(text.and_then(|text| public_file::read(&text, pem)))
+    }
+
     /// The key is what counts: what is written beside it is made to agree.
-    fn correct_public(&self, key: &VerifyingKey) -> Result<(), Error> {
-        if self.public()?.as_ref() == Some(key) {
+    fn correct_public(&self, key: &VerifyingKey, pem: &[u8]) -> Result<(), Error> {
+        if self.written(pem)?.as_ref() == Some(key) {
             return Ok(());
         }
         // Where the directory cannot be written the key still signs; it is opened every time then.
-        let _ = self.lock().and_then(|lock| self.write_public(&lock, key));
+        let _ = self.lock().and_then(|lock| self.write_public(&lock, key, pem));
         Ok(())
     }
 
-    fn write_public(&self, lock: &Locked<'_>, key: &VerifyingKey) -> Result<(), Error> {
-        lock.replace(&self.public_file(), format!("{}\n", key.to_jwk()).as_bytes())
+    fn write_public(&self, lock: &Locked<'_>, key: &VerifyingKey, pem: &[u8]) -> Result<(), Error> {
+        lock.replace(&self.public_file(), public_file::write(key, pem).as_bytes())
     }
 
     fn lock(&self) -> Result<Locked<'a>, Error> {

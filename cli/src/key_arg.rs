@@ -5,15 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use envelope_core::key::format::KeyRef;
-use envelope_core::{Identity, Thumbprint, TrustList, VerifyingKey};
+use envelope_core::{Identity, Standing, Thumbprint, Trust, TrustList, VerifyingKey};
 
 use crate::error::{Error, KeyError};
 
 /// Reads a KEY.
 pub(crate) fn read(text: &str) -> Result<KeyRef, Error> {
-    // What is spelled out could be a private key by mistake: it is not repeated.
-    let shown = if text.starts_with(['{', '-']) { "the text that is given" } else { text };
-    let error = |error| Error::Key(shown.into(), error);
+    let error = |error| Error::Key(repeatable(text).into(), error);
     let refused = |refusal| error(KeyError::Refused(refusal));
     if is_spelled_out(text) {
         return KeyRef::parse(text).map_err(refused);
@@ -26,7 +24,18 @@ pub(crate) fn read(text: &str) -> Result<KeyRef, Error> {
 pub(crate) fn read_full(text: &str) -> Result<VerifyingKey, Error> {
     match read(text)? {
         KeyRef::Key(key) => Ok(key),
-        KeyRef::Thumbprint(_) => Err(Error::Key(text.into(), KeyError::ThumbprintAlone)),
+        KeyRef::Thumbprint(_) => Err(Error::Key(repeatable(text).into(), KeyError::ThumbprintAlone)),
+    }
+}
+
+/// The text as an error repeats it. It could be a private key by mistake: what looks like anything but the name of a file, a
+/// `did:key` or a thumbprint is not repeated.
+fn repeatable(text: &str) -> &str {
+    let is_short = text.len() <= 256;
+    if is_short && !text.contains(['{', '"', '\n', '\r']) && !text.contains("-----BEGIN") {
+        text
+    } else {
+        "the text that is given"
     }
 }
 
@@ -37,7 +46,12 @@ pub(crate) fn read_trust(list: &[String]) -> Result<TrustList, Error> {
         let (name, key) = split_name(entry);
         let key = read(key)?.thumbprint();
         let name = name.map_or_else(|| key.to_string(), Into::into);
-        trust.trust(Identity::new(&name).ok_or(Error::TrustName(name))?, key);
+        let name = Identity::new(&name).ok_or_else(|| Error::TrustName(repeatable(&name).into()))?;
+        // A request has one identity: which of two names it should be nobody can say.
+        match trust.standing(&key) {
+            Standing::Identity(other) if other != name => return Err(Error::TwoNames(other, name)),
+            _ => trust.trust(name, key),
+        }
     }
     Ok(trust)
 }
@@ -51,6 +65,7 @@ fn split_name(entry: &str) -> (Option<&str>, &str) {
 }
 
 fn is_spelled_out(text: &str) -> bool {
+    let text = text.trim_ascii_start();
     // A line of OpenSSH has a space in it; without one it is a file such as ssh-key.pub.
     let is_openssh =
         text.contains(' ') && ["ssh-", "ecdsa-", "sk-"].iter().any(|start| text.starts_with(start));
@@ -63,4 +78,20 @@ fn read_file(path: &str) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(LIMIT).read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        for text in ["alice.pub", "did:key:z6Mk", "a b", "./ssh-key.pub"] {
+            assert_eq!(repeatable(text), text);
+        }
+        let long = "a".repeat(257);
+        for text in ["{", " {\"d\":\"x\"}", "[{", "x-----BEGIN", "\"d", "a\nb", &long] {
+            assert_eq!(repeatable(text), "the text that is given", "{text}");
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! | identity keys, call keys | [`identity`], [`call_key`] |
 //! | requests to sign, messages to verify | [`outgoing`], [`message`] |
 
+mod address;
 mod args;
 mod call_key;
 mod clock;
@@ -23,6 +24,7 @@ mod outgoing;
 mod passphrase;
 mod pem;
 mod private_dir;
+mod public_file;
 mod random;
 mod report;
 

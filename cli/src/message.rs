@@ -9,16 +9,30 @@ use serde_json::Value;
 
 use crate::error::Error;
 
+/// The longest input that is read, in MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit(pub(crate) u32);
+
+impl Limit {
+    /// A message or a certificate.
+    pub(crate) const MESSAGE: Self = Self(16);
+    /// The body of a request to sign.
+    pub(crate) const BODY: Self = Self(64);
+}
+
 /// Reads a whole file, or stdin for `-`.
-pub(crate) fn read_input(path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read_input(path: &Path, limit: Limit) -> Result<Vec<u8>, Error> {
+    let length = u64::from(limit.0) * 1024 * 1024;
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut bytes).map_err(Error::Stdin)?;
+        let read = io::stdin().lock().take(length + 1).read_to_end(&mut bytes);
+        read.map_err(Error::Stdin)?;
     } else {
-        let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        let read = File::open(path).and_then(|file| file.take(length + 1).read_to_end(&mut bytes));
         read.map_err(|error| Error::io("cannot read", path, error))?;
     }
-    Ok(bytes)
+    let is_longer = u64::try_from(bytes.len()).is_ok_and(|read| read > length);
+    if is_longer { Err(Error::TooMuch(path.into(), limit)) } else { Ok(bytes) }
 }
 
 /// A request as it was read, trusted in nothing.
@@ -49,12 +63,14 @@ impl Message {
         let member = |name| value.get(name).and_then(Value::as_str).unwrap_or_default();
         let question_mark = if member("query").is_empty() { "" } else { "?" };
         let own = |(name, value): &Field<'_>| ((*name).to_owned(), value.to_vec());
-        Ok(Self {
+        let message = Self {
             method: member("method").into(),
             target: format!("{}{question_mark}{}", member("path"), member("query")),
             fields: document.fields().iter().map(own).collect(),
             body: document.body().into(),
-        })
+        };
+        message.check_length()?;
+        Ok(message)
     }
 
     /// RFC 9112, strictly: lines end in CRLF or LF, no line is folded, and the length is that of the body that is there.
@@ -76,6 +92,7 @@ impl Message {
         Ok(message)
     }
 
+    /// In either form: what counts the body counts the one that is there.
     fn check_length(&self) -> Result<(), Refusal> {
         let fields = self.fields();
         let request = self.request(&fields);
@@ -211,5 +228,19 @@ mod tests {
         assert_eq!((message.method.as_str(), message.target.as_str()), ("POST", "/a?b"));
         assert_eq!(message.fields(), [("host", &b"pack.example"[..]), ("x-a", &b"1"[..])]);
         assert_eq!(message.body, b"{}");
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_body_in_a_document_too() {
+        let parse = |length: &str| {
+            let json = format!(
+                r#"{{"method":"POST","authority":"a","path":"/","headers":{{"Content-Length":"{length}"}},"body":"e30="}}"#
+            );
+            Message::parse(json.as_bytes()).map(|_| ()).map_err(|refusal| refusal.code())
+        };
+        assert_eq!(parse("2"), Ok(()));
+        for length in ["3", "02", "+2", "", "2, 2", "0"] {
+            assert_eq!(parse(length), Err(Code::Malformed), "{length}");
+        }
     }
 }

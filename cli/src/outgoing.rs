@@ -3,11 +3,12 @@
 use envelope_core::{Document, Field, Request, Signed, Signer};
 use serde::de::IgnoredAny;
 
+use crate::address;
 use crate::args;
 use crate::call_key::CallKey;
 use crate::clock;
-use crate::error::{Error, FieldError};
-use crate::message::read_input;
+use crate::error::{Error, FieldError, MethodError};
+use crate::message::{Limit, read_input};
 use crate::random;
 
 /// A request, and which of its fields it was given and which this program adds.
@@ -24,11 +25,10 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// Reads the arguments, and the body.
     pub(crate) fn read(args: &args::Outgoing) -> Result<Self, Error> {
-        if args.method.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            return Err(Error::Method(args.method.clone()));
-        }
+        check_method(&args.method)?;
+        address::check(&args.url)?;
         let given = args.header.iter().map(|text| read_field(text)).collect::<Result<Vec<_>, _>>()?;
-        let body = args.body.as_deref().map(read_input).transpose()?;
+        let body = args.body.as_deref().map(|body| read_input(body, Limit::BODY)).transpose()?;
         let has_type = given.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         let content_type = body.as_deref().filter(|_| !has_type).map(media_type);
         Ok(Self { method: args.method.clone(), url: args.url.clone(), given, content_type, body })
@@ -100,17 +100,32 @@ fn media_type(body: &[u8]) -> &'static str {
     if is_json { "application/json" } else { "application/octet-stream" }
 }
 
+fn check_method(method: &str) -> Result<(), Error> {
+    let is_method = |text: &str| {
+        (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+    };
+    let upper = method.to_ascii_uppercase();
+    if !is_method(&upper) {
+        Err(Error::Method(MethodError::NotAMethod))
+    } else if upper == "CONNECT" {
+        Err(Error::Method(MethodError::Connect))
+    } else if upper != method {
+        Err(Error::Method(MethodError::Case(method.into())))
+    } else {
+        Ok(())
+    }
+}
+
 /// `Name: value`, as it will be sent.
 fn read_field(text: &str) -> Result<(String, String), Error> {
-    // The value may be a secret: only the name is repeated.
-    let error = |error| Error::Field(error, text.split([':', ' ']).next().unwrap_or_default().into());
-    if text.chars().any(char::is_control) {
-        return Err(error(FieldError::Control));
-    }
-    let (name, value) = text.split_once(':').ok_or(error(FieldError::NotAField))?;
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(error(FieldError::NotAField));
+    let parts = text.split_once(':').filter(|(name, _)| !name.is_empty() && name.bytes().all(is_token));
+    // What has no name may be a secret from its first byte on.
+    let (name, value) = parts.ok_or(Error::Field(FieldError::NotAField, None))?;
+    // The value may be a secret: only the name is repeated.
+    let error = |error| Error::Field(error, Some(name.into()));
+    if value.chars().any(char::is_control) {
+        return Err(error(FieldError::Control));
     }
     if let Some(why) = reserved(&name.to_ascii_lowercase()) {
         return Err(error(FieldError::Reserved(why)));
@@ -119,8 +134,30 @@ fn read_field(text: &str) -> Result<(String, String), Error> {
     if value.is_empty() { Err(error(FieldError::Empty)) } else { Ok((name.into(), value.into())) }
 }
 
-/// Why a field cannot be covered: it does not reach the server as it was signed.
+/// Why a field cannot be covered: it does not reach the server as it was signed, or says there what was not signed.
 fn reserved(name: &str) -> Option<&'static str> {
+    const LOOK_ALIKE: &str =
+        "some servers read _ as -, so that it would stand for another field: write it with -";
+    match name.replace('_', "-").as_str() {
+        "x-http-method" | "x-http-method-override" | "x-method-override" => {
+            return Some("some servers take it for the method: sign the method that is meant");
+        }
+        "host"
+        | "content-type"
+        | "authorization"
+        | "idempotency-key"
+        | "content-digest"
+        | "signature-key"
+        | "signature-input"
+        | "signature"
+        | "mcp-session-id"
+        | "mcp-protocol-version"
+            if name.contains('_') =>
+        {
+            return Some(LOOK_ALIKE);
+        }
+        _ => {}
+    }
     match name {
         "host" => Some("the URL says what Host is, and the signature covers that"),
         "content-length" => Some("the client that sends the request counts the body"),
@@ -132,5 +169,37 @@ fn reserved(name: &str) -> Option<&'static str> {
             Some("it is part of the envelope, which envelope writes itself")
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_name_is_not_repeated() {
+        for text in
+            ["sk-live-SECRET", "sk-live-SECRET x: y", "Bearer\tSECRET: x", "SECRET\nx: y", ": SECRET", ""]
+        {
+            let error = read_field(text).unwrap_err();
+            assert_eq!(error.to_string(), "not a header field");
+            assert!(!error.hint().unwrap().contains("SECRET"));
+        }
+        for text in ["X-A: SECRET\u{7f}", "Host: SECRET"] {
+            assert!(!read_field(text).unwrap_err().to_string().contains("SECRET"));
+        }
+    }
+
+    #[test]
+    fn a_method_is_one_that_can_be_signed() {
+        for method in ["GET", "M-SEARCH", "PROPFIND"] {
+            check_method(method).unwrap();
+        }
+        for method in ["", "G T", "G3T", "http://a.example/", "get ", "ÄB", &"A".repeat(33)] {
+            let error = check_method(method);
+            assert!(matches!(error, Err(Error::Method(MethodError::NotAMethod))), "{method}");
+        }
+        assert!(matches!(check_method("connect"), Err(Error::Method(MethodError::Connect))));
+        assert!(matches!(check_method("Get"), Err(Error::Method(MethodError::Case(_)))));
     }
 }

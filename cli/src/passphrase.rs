@@ -1,11 +1,15 @@
 //! The passphrase of an identity key: from a file, never from the command line.
 
+use std::env;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::error::Error;
-use crate::private_dir::read_secret;
+use crate::error::{Error, PassphraseError};
+use crate::private_dir::{check_mode, read_secret};
+
+const VARIABLE: &str = "ENVELOPE_PASSPHRASE_FILE";
 
 /// Where the passphrase is; it is read when a key has to be opened, and not before.
 #[derive(Debug)]
@@ -15,8 +19,15 @@ pub(crate) struct PassphraseFile(Option<PathBuf>);
 pub(crate) struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl PassphraseFile {
-    pub(crate) fn new(path: Option<PathBuf>) -> Self {
-        Self(path)
+    /// The one of the command line, else of the environment, where an empty name is none.
+    pub(crate) fn new(given: Option<PathBuf>) -> Self {
+        let of_environment = || env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
+        Self(given.or_else(of_environment))
+    }
+
+    /// No file at all.
+    pub(crate) const fn none() -> Self {
+        Self(None)
     }
 
     /// Reads it; `None` when no file was named.
@@ -31,16 +42,24 @@ impl Passphrase {
     }
 }
 
-/// The one line of the file, as `openssl -passin file:F` takes it.
+/// The one line of the file. `openssl -passin file:F` takes the same of it: its first line, without the LF.
 fn read(path: &Path) -> Result<Passphrase, Error> {
-    let file = std::fs::File::open(path).map_err(|error| Error::io("cannot open", path, error))?;
+    let unreadable = |error| Error::io("cannot open", path, error);
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    // Who may read a pipe or a terminal its mode does not say.
+    if metadata.is_file() {
+        check_mode(&metadata, path)?;
+    }
     let mut text = read_secret(file, path)?;
     if text.ends_with(b"\n") {
         text.pop();
     }
+    let error = |error| Error::PassphraseFile(path.into(), error);
+    // OpenSSL would take it for a part of the passphrase.
     if text.ends_with(b"\r") {
-        text.pop();
+        return Err(error(PassphraseError::CarriageReturn));
     }
     let one_line = !text.is_empty() && !text.iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0));
-    if one_line { Ok(Passphrase(text)) } else { Err(Error::PassphraseFile(path.into())) }
+    if one_line { Ok(Passphrase(text)) } else { Err(error(PassphraseError::NotOneLine)) }
 }

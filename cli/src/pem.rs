@@ -33,6 +33,8 @@ const SCRYPT: (u8, u32, u32) = (14, 8, 5);
 pub(crate) enum PemError {
     /// It is not PKCS#8 in PEM, or a key of another kind.
     Unreadable,
+    /// It is a private key in another kind of PEM, which OpenSSL reads.
+    OtherKind,
     /// It is encrypted, and there is no passphrase.
     Encrypted,
     /// The passphrase does not open it.
@@ -88,6 +90,9 @@ pub(crate) fn is_encrypted(pem: &[u8]) -> bool {
 /// Reads a key.
 pub(crate) fn decode(pem: &[u8], passphrase: Option<&Passphrase>) -> Result<SigningKey, PemError> {
     let text = std::str::from_utf8(pem).map_err(|_| PemError::Unreadable)?;
+    if is_of_other_kind(text) {
+        return Err(PemError::OtherKind);
+    }
     let (label, document) = SecretDocument::from_pem(text).map_err(|_| PemError::Unreadable)?;
     match label {
         PrivateKeyInfoRef::PEM_LABEL => read_key(document.as_bytes()),
@@ -102,6 +107,13 @@ pub(crate) fn decode(pem: &[u8], passphrase: Option<&Passphrase>) -> Result<Sign
         }
         _ => Err(PemError::Unreadable),
     }
+}
+
+/// SEC 1 (RFC 5915), as `openssl ecparam -genkey` writes it, with or without the parameters before it.
+fn is_of_other_kind(pem: &str) -> bool {
+    ["-----BEGIN EC PRIVATE KEY-----", "-----BEGIN EC PARAMETERS-----"]
+        .iter()
+        .any(|start| pem.contains(start))
 }
 
 fn read_key(der: &[u8]) -> Result<SigningKey, PemError> {
@@ -146,6 +158,14 @@ mod tests {
         let other = pem.replace("PRIVATE KEY", "PUBLIC KEY");
         for text in ["", "key", &pem[..60], &other] {
             assert_eq!(decode(text.as_bytes(), None).unwrap_err(), PemError::Unreadable, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_another_kind_are_told_apart() {
+        for label in ["EC PRIVATE KEY", "EC PARAMETERS"] {
+            let pem = format!("-----BEGIN {label}-----\nBggqhkjOPQMBBw==\n-----END {label}-----\n");
+            assert_eq!(decode(pem.as_bytes(), None).unwrap_err(), PemError::OtherKind, "{label}");
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -12,6 +11,8 @@ use crate::error::Error;
 
 /// The longest file of secrets: many times what a key takes.
 const MAX_LENGTH: usize = 64 * 1024;
+/// How often a directory that vanishes is made again.
+const TRIES: u32 = 5;
 
 /// A directory of mode 0700 that belongs to this user.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ impl PrivateDir {
     /// The directory at `path`, which need not be there yet.
     pub(crate) fn at(path: PathBuf) -> Self {
         Self(path)
+    }
+
+    pub(crate) fn as_path(&self) -> &Path {
+        &self.0
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -39,21 +44,25 @@ impl PrivateDir {
         Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
 
-    /// When the private file `name` was last written; `None` when it is not there. It is not opened.
-    pub(crate) fn modified(&self, name: &str) -> Result<Option<SystemTime>, Error> {
+    /// Whether the private file `name` is there. It is not opened.
+    pub(crate) fn holds(&self, name: &str) -> Result<bool, Error> {
         let path = self.path(name);
         if !self.exists()? {
-            return Ok(None);
+            return Ok(false);
         }
-        let Some(metadata) = found(fs::metadata(&path), &path)? else { return Ok(None) };
-        check_file(&metadata, &path)?;
-        metadata.modified().map(Some).map_err(|error| Error::io("cannot look at", &path, error))
+        let Some(metadata) = found(fs::metadata(&path), &path)? else { return Ok(false) };
+        check_file(&metadata, &path).map(|()| true)
+    }
+
+    /// Whether `name` is a link, wherever it leads.
+    pub(crate) fn is_link(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.path(name)).is_ok_and(|metadata| metadata.is_symlink())
     }
 
     /// Reads the private file `name`; `None` when it is not there.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let path = self.path(name);
-        if self.modified(name)?.is_none() {
+        if !self.holds(name)? {
             return Ok(None);
         }
         let Some(file) = found(File::open(&path), &path)? else { return Ok(None) };
@@ -65,14 +74,32 @@ impl PrivateDir {
 
     /// Makes the directory where it is missing, and waits until nobody else writes under the lock `name`.
     pub(crate) fn lock(&self, name: &str) -> Result<Locked<'_>, Error> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
-        made.map_err(|error| Error::io("cannot make", &self.0, error))?;
-        self.exists()?;
         let path = self.path(&format!(".{name}.lock"));
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.and_then(|file| file.lock().map(|()| file));
-        let file = file.map_err(|error| Error::io("cannot lock", &path, error))?;
+        let mut tries = 0;
+        let file = loop {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+            made.map_err(|error| Error::io("cannot make", &self.0, error))?;
+            self.exists()?;
+            let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+            match file.and_then(|file| file.lock().map(|()| file)) {
+                // Somebody has removed the directory again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+                file => break file.map_err(|error| Error::io("cannot lock", &path, error))?,
+            }
+        };
         Ok(Locked { dir: self, temporary: self.path(&format!(".{name}.tmp")), _lock: file })
+    }
+
+    /// Whether the system would not let this directory be used, or something in it: it is read-only, full, or not there.
+    /// What others may use is not meant: that is refused.
+    pub(crate) fn is_unusable(&self, error: &Error) -> bool {
+        matches!(error, Error::Io(_, path, _) if path.starts_with(&self.0))
+    }
+
+    /// Whether the error is that the directory, or a file in it, is gone.
+    pub(crate) fn is_gone(&self, error: &Error) -> bool {
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        matches!(error, Error::Io(_, path, error) if path.starts_with(&self.0) && is_missing(error))
     }
 
     /// Whether it is there; refused when others may use it.
@@ -97,7 +124,8 @@ impl Locked<'_> {
     pub(crate) fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, Error> {
         let path = self.dir.path(name);
         let file = self.write(bytes)?;
-        file.sync_all().map_err(|error| Error::io("cannot write", &self.temporary, error))?;
+        let synced = file.sync_all();
+        self.cleared(synced.map_err(|error| Error::io("cannot write", &self.temporary, error)))?;
         let linked = fs::hard_link(&self.temporary, &path);
         self.remove_temporary()?;
         match linked {
@@ -113,14 +141,23 @@ impl Locked<'_> {
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.dir.path(name);
         self.write(bytes)?;
-        fs::rename(&self.temporary, &path).map_err(|error| Error::io("cannot write", &path, error))
+        let renamed = fs::rename(&self.temporary, &path);
+        self.cleared(renamed.map_err(|error| Error::io("cannot write", &path, error)))
     }
 
     fn write(&self, bytes: &[u8]) -> Result<File, Error> {
         self.remove_temporary()?;
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&self.temporary);
         let written = file.and_then(|mut file| file.write_all(bytes).map(|()| file));
-        written.map_err(|error| Error::io("cannot write", &self.temporary, error))
+        self.cleared(written.map_err(|error| Error::io("cannot write", &self.temporary, error)))
+    }
+
+    /// What went wrong leaves nothing behind: half a secret helps nobody.
+    fn cleared<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if outcome.is_err() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+        outcome
     }
 
     fn remove_temporary(&self) -> Result<(), Error> {
@@ -134,7 +171,7 @@ pub(crate) fn read_secret(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>,
     let limit = u64::try_from(MAX_LENGTH + 1).unwrap_or(u64::MAX);
     let read = file.take(limit).read_to_end(&mut bytes);
     read.map_err(|error| Error::io("cannot read", path, error))?;
-    if bytes.len() > MAX_LENGTH { Err(Error::TooLong(path.into())) } else { Ok(bytes) }
+    if bytes.len() > MAX_LENGTH { Err(Error::TooLong(path.into(), "64 KiB")) } else { Ok(bytes) }
 }
 
 fn found<T>(result: io::Result<T>, path: &Path) -> Result<Option<T>, Error> {
@@ -155,6 +192,11 @@ fn check_private(metadata: &Metadata, path: &Path) -> Result<(), Error> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(Error::Foreign(path.into()));
     }
+    check_mode(metadata, path)
+}
+
+/// Refuses what others than its owner may use.
+pub(crate) fn check_mode(metadata: &Metadata, path: &Path) -> Result<(), Error> {
     if metadata.mode() & 0o077 != 0 {
         return Err(Error::Loose(path.into(), metadata.mode() & 0o7777));
     }

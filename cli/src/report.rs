@@ -18,13 +18,30 @@ pub(crate) fn outcome(outcome: Result<(), Error>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => {
-            talk("error", &error.to_string());
-            if let Some(hint) = error.hint() {
-                hint_that(&hint);
-            }
-            ExitCode::from(error.exit_status())
+        Err(problem) => {
+            error(&problem, problem.hint());
+            ExitCode::from(problem.exit_status())
         }
+    }
+}
+
+/// Says what went wrong, and what may help.
+pub(crate) fn error(error: &Error, hint: Option<String>) {
+    talk("error", &error.to_string());
+    if let Some(hint) = hint {
+        hint_that(&hint);
+    }
+}
+
+/// With `--json` programs are told of a refusal on stdout, too. What decides is the exit status: where stdout cannot be
+/// written that stays as it is.
+pub(crate) fn refusal(outcome: &Result<(), Error>, json: bool) {
+    if let (Err(Error::Refused(refusal)), true) = (outcome, json) {
+        let facts = Facts::default()
+            .with("valid", Fact::Flag(false))
+            .with("code", refusal.code().as_str())
+            .with("detail", refusal.detail());
+        let _ = facts.print(true);
     }
 }
 

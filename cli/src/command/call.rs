@@ -1,12 +1,14 @@
 //! `envelope call`: signs a request, sends it, prints the answer.
 
+use std::env;
 use std::time::Duration;
 
-use envelope_core::{Code, Refusal, Timestamp, Url};
+use envelope_core::{Code, Refusal, Timestamp};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 
+use crate::address;
 use crate::args::Call;
 use crate::call_key::CallKey;
 use crate::clock;
@@ -25,7 +27,7 @@ const MAX_PROBLEM: usize = 64 * 1024;
 
 pub(crate) fn run(name: &Name, args: Call) -> Result<(), Error> {
     let request = Outgoing::read(&args.request)?;
-    let (url, authority) = address(&args.request.url)?;
+    let (url, authority) = address::exact(&args.request.url)?;
     let passphrase = PassphraseFile::new(args.passphrase.passphrase_file);
     let call_key = CallKey::of(&Home::find()?, name, &passphrase)?;
     let client = client(&url)?;
@@ -35,20 +37,6 @@ pub(crate) fn run(name: &Name, args: Call) -> Result<(), Error> {
         let answer = send(&client, url, request, &call_key).await?;
         print(answer, authority).await
     })
-}
-
-/// Where to send it. The HTTP client must write host and target exactly as they are signed, else the server refuses them.
-fn address(text: &str) -> Result<(reqwest::Url, String), Error> {
-    let signed = Url::parse(text).map_err(Error::Unsignable)?;
-    let sent = reqwest::Url::parse(text).map_err(|_| Error::OtherTarget)?;
-    let authority = match (sent.host_str(), sent.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (host, _) => host.unwrap_or_default().into(),
-    };
-    let same = authority == signed.authority()
-        && sent.path() == signed.target().path()
-        && sent.query() == signed.target().query();
-    if same { Ok((sent, authority)) } else { Err(Error::OtherTarget) }
 }
 
 fn client(url: &reqwest::Url) -> Result<Client, Error> {
@@ -63,7 +51,20 @@ fn client(url: &reqwest::Url) -> Result<Client, Error> {
         // A machine without certificate authorities can still speak plain HTTP.
         client = client.tls_certs_only([]);
     }
-    client.build().map_err(Error::Send)
+    if address::is_loopback(url) {
+        client = client.no_proxy();
+    }
+    client.build().map_err(|error| Error::Send(error, None))
+}
+
+/// The variable that names the proxy for this URL, if one is set. The values of these variables may hold a password.
+fn proxy_variable(url: &reqwest::Url) -> Option<&'static str> {
+    let names = match url.scheme() {
+        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    names.into_iter().find(is_set).filter(|_| !address::is_loopback(url))
 }
 
 async fn send(
@@ -76,6 +77,7 @@ async fn send(
     let method = Method::from_bytes(request.method().as_bytes());
     let method =
         method.map_err(|_| Error::Unsignable(Refusal::new(Code::Malformed, "the method is no token")))?;
+    let proxy = proxy_variable(&url);
     let mut sending = client.request(method, url);
     for (name, value) in request.given().chain(request.added(&signed)) {
         sending = sending.header(name, value);
@@ -83,7 +85,7 @@ async fn send(
     if let Some(body) = request.into_body() {
         sending = sending.body(body);
     }
-    sending.send().await.map_err(Error::Send)
+    sending.send().await.map_err(|error| Error::Send(error, proxy))
 }
 
 /// The body to stdout as it arrives; what the status means is the outcome.
@@ -95,7 +97,7 @@ async fn print(mut answer: Response, authority: String) -> Result<(), Error> {
         field(CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/problem+json"));
     let now = clock::now()?;
     let mut problem = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(Error::Send)? {
+    while let Some(piece) = answer.chunk().await.map_err(Error::BrokenOff)? {
         report::data(&piece)?;
         if is_problem && problem.len() + piece.len() <= MAX_PROBLEM {
             problem.extend_from_slice(&piece);
@@ -116,25 +118,4 @@ fn read_problem(json: &[u8], authority: String, now: Timestamp) -> Option<Proble
     let server_time = problem.get("server_time").and_then(Value::as_u64);
     let ahead = server_time.map(|server_time| i128::from(now.as_unix()) - i128::from(server_time));
     Some(Problem { code, title, ahead, authority })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_be_sent_is_what_is_signed() {
-        for url in [
-            "http://a.example",
-            "https://A.example:443/b?c=d",
-            "http://[::1]:80/",
-            "http://127.0.0.1:8080/a%20b",
-        ] {
-            assert_eq!(address(url).unwrap().1, Url::parse(url).unwrap().authority(), "{url}");
-        }
-        for url in ["http://0x7f.1/", "http://127.1/", "http://[0:0::1]/", "http://a.example/?it's"] {
-            assert!(matches!(address(url), Err(Error::OtherTarget)), "{url}");
-        }
-        assert!(matches!(address("http://a.example/../b"), Err(Error::Unsignable(_))));
-    }
 }

@@ -5,11 +5,17 @@ use envelope_core::{Code, Envelope, Refusal, SignatureBase, UntrustedCertificate
 
 use crate::args::Inspect;
 use crate::error::Error;
-use crate::message::{Message, read_input};
+use crate::message::{Limit, Message, read_input};
 use crate::report::{self, Fact, Facts, printable};
 
 pub(crate) fn run(args: &Inspect) -> Result<(), Error> {
-    let input = read_input(&args.file)?;
+    let outcome = look_at(args);
+    report::refusal(&outcome, args.json.json);
+    outcome
+}
+
+fn look_at(args: &Inspect) -> Result<(), Error> {
+    let input = read_input(&args.file, Limit::MESSAGE)?;
     let shown = match bare_certificate(&input) {
         Some(jws) if jws.split('.').take(2).all(|part| decode(part).is_some()) => {
             Shown { facts: show_certificate(Facts::default(), jws), base: None }

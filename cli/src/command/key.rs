@@ -8,20 +8,21 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::identity::{self, Identity, Name};
 use crate::passphrase::PassphraseFile;
+use crate::pem::PemError;
 use crate::report::{self, Fact, Facts, printable};
 
 pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
     let home = Home::find()?;
     let mut lines = String::new();
     let mut array = Vec::new();
+    let mut not_listed = 0;
     for name in identity::list(&home)? {
-        let identity = Identity::new(&home, &name);
-        let encrypted = identity.is_encrypted()?;
-        let key = match identity.verifying_key(&PassphraseFile::new(None)) {
-            Ok(key) => key,
-            // One key that cannot be read does not hide the others.
+        // One key that cannot be read does not hide the others.
+        let (key, encrypted) = match look_at(&home, &name) {
+            Ok(found) => found,
             Err(error) => {
-                report::hint_that(&format!("not listed: {error}"));
+                report::error(&error, hint(&name, &error));
+                not_listed += 1;
                 continue;
             }
         };
@@ -31,9 +32,26 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
         array.push(facts(&name, &key, encrypted).to_json());
     }
     if args.json.json {
-        report::line(&Value::from(array).to_string())
+        report::line(&Value::from(array).to_string())?;
     } else {
-        report::data(lines.as_bytes())
+        report::data(lines.as_bytes())?;
+    }
+    if not_listed == 0 { Ok(()) } else { Err(Error::NotListed(not_listed)) }
+}
+
+/// The key, and whether it is encrypted.
+fn look_at(home: &Home, name: &Name) -> Result<(VerifyingKey, bool), Error> {
+    let identity = Identity::new(home, name);
+    let key = identity.verifying_key(&PassphraseFile::none())?;
+    Ok((key, identity.is_encrypted()?))
+}
+
+fn hint(name: &Name, error: &Error) -> Option<String> {
+    match error {
+        Error::Pem(_, PemError::Encrypted) => {
+            Some(format!("envelope key show --identity {name} --passphrase-file F notes its public half"))
+        }
+        error => error.hint(),
     }
 }
 

@@ -16,12 +16,16 @@ use crate::passphrase::PassphraseFile;
 use crate::report;
 
 pub(crate) fn run(name: &Name, args: Sign) -> Result<(), Error> {
+    let format = match args.format {
+        None if args.json => SignFormat::Json,
+        Some(other) if args.json && !matches!(other, SignFormat::Json) => return Err(Error::Formats(other)),
+        format => format.unwrap_or(SignFormat::Headers),
+    };
     let request = Outgoing::read(&args.request)?;
     let passphrase = PassphraseFile::new(args.passphrase.passphrase_file);
     let call_key = CallKey::of(&Home::find()?, name, &passphrase)?;
     let signed = request.sign(&call_key, args.ttl)?;
-    match args.format {
-        _ if args.json => report::line(&request.document(&signed)?.to_json()),
+    match format {
         SignFormat::Json => report::line(&request.document(&signed)?.to_json()),
         SignFormat::Headers => {
             let lines: String =

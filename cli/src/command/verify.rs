@@ -8,13 +8,19 @@ use crate::args::Verify;
 use crate::clock;
 use crate::error::Error;
 use crate::key_arg;
-use crate::message::{Message, read_input};
-use crate::report::{Fact, Facts};
+use crate::message::{Limit, Message, read_input};
+use crate::report::{self, Fact, Facts};
 
 pub(crate) fn run(args: &Verify) -> Result<(), Error> {
+    let outcome = judge(args);
+    report::refusal(&outcome, args.json.json);
+    outcome
+}
+
+fn judge(args: &Verify) -> Result<(), Error> {
     let trust = key_arg::read_trust(&args.trust)?;
     let now = args.at.map_or_else(clock::now, |at| Ok(at.0))?;
-    let message = Message::parse(&read_input(&args.file)?).map_err(Error::Refused)?;
+    let message = Message::parse(&read_input(&args.file, Limit::MESSAGE)?).map_err(Error::Refused)?;
     let intact = check(&message, args, &trust, now).map_err(Error::Refused)?;
     facts(&message, intact.call()).print(args.json.json)
 }

@@ -95,8 +95,39 @@ fn no_answer_is_an_error_of_its_own() {
 
     let (authority, _received) = serve("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".into());
     let output = home.run(["call", "GET", &format!("http://{authority}/")]);
-    failed(&output, 2);
+    let said = failed(&output, 2);
+    assert!(said.starts_with("envelope: error: the answer broke off: "), "{said}");
     assert_eq!(output.stdout, b"half");
+}
+
+#[test]
+fn a_proxy_is_not_asked_for_this_machine_and_is_named_when_it_does_not_answer() {
+    let home = Home::new();
+    home.keygen("default", "ed25519");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let call = |variable: &str, url: &str| {
+        let mut command = home.envelope();
+        command.args(["call", "GET", url]).env(variable, format!("http://me:SECRET@{closed}"));
+        command.output().unwrap()
+    };
+    for variable in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        let (authority, received) = serve(answer("200 OK", "X: y", "done"));
+        assert_eq!(done(&call(variable, &format!("http://{authority}/"))), "done", "{variable}");
+        assert_eq!(received.recv().unwrap().target, "/");
+        let (authority, _received) = serve(answer("200 OK", "X: y", "done"));
+        let port = authority.rsplit_once(':').unwrap().1;
+        assert_eq!(done(&call(variable, &format!("http://localhost:{port}/"))), "done", "{variable}");
+
+        let said = failed(&call(variable, "http://pack.invalid/"), 2);
+        assert!(said.contains(&format!("envelope: hint: {variable} is set: ")), "{said}");
+        assert!(!said.contains("SECRET"), "{said}");
+    }
+    // A proxy that answers is used.
+    let (authority, received) = serve(answer("200 OK", "X: y", "through"));
+    let mut command = home.envelope();
+    command.args(["call", "GET", "http://pack.invalid/a"]).env("http_proxy", format!("http://{authority}"));
+    assert_eq!(done(&command.output().unwrap()), "through");
+    assert_eq!(received.recv().unwrap().target, "http://pack.invalid/a");
 }
 
 #[test]

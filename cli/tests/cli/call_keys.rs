@@ -145,16 +145,72 @@ fn a_call_key_that_cannot_be_used_is_made_again() {
 
 #[test]
 fn a_fresh_call_key_signs_without_the_secret_of_the_identity() {
-    let now = now();
-    let (home, identity) = home_with(Some(call_key_file(9, now, now + 900).as_bytes()));
-    let written = std::fs::metadata(home.path("home/identities/default.pem")).unwrap().modified().unwrap();
-    home.put("home/identities/default.pem", b"not a key any more");
-    // Still as old as the public half beside it: nothing says that it is to be opened.
-    let file = std::fs::File::options().write(true).open(home.path("home/identities/default.pem")).unwrap();
-    file.set_modified(written).unwrap();
-    assert_eq!(sign(&home, identity).keyid(), keyid_10());
+    let home = Home::new();
+    home.put("passphrase", b"x");
+    let keygen = home.run(["keygen", "--passphrase-file", "passphrase"]);
+    let identity = Thumbprint::parse(done(&keygen).trim_end()).unwrap();
+    done(&home.run(["sign", "GET", "http://a.example/", "--passphrase-file", "passphrase"]));
+    let keyid = sign(&home, identity).keyid();
+    // The passphrase is not even looked for.
+    let sign_with = |file| home.run(["sign", "GET", "http://a.example/", "--passphrase-file", file]);
+    done(&sign_with("missing"));
+    assert_eq!(sign(&home, identity).keyid(), keyid);
     std::fs::remove_file(home.path("home/run/default.call")).unwrap();
     failed(&home.run(["sign", "GET", "http://a.example/"]), 2);
+    failed(&sign_with("missing"), 2);
+}
+
+#[test]
+fn where_no_call_key_can_be_kept_one_signs_all_the_same() {
+    let (home, identity) = home_with(None);
+    let run = home.path("home/run");
+    let check = |output: &std::process::Output| {
+        let said = stderr(output);
+        let hint = format!("envelope: hint: no call key can be kept in {}: ", run.display());
+        assert!(said.starts_with(&hint), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let document = Document::parse(done(output).as_bytes()).unwrap();
+        judge(&document.request(&document.fields()), b"", identity).unwrap();
+    };
+    let sign = ["sign", "GET", "http://a.example/", "--json"];
+    // No directory can be made there.
+    home.put("home/run", b"");
+    check(&home.run(sign));
+    std::fs::remove_file(&run).unwrap();
+    std::os::unix::fs::symlink("nowhere", &run).unwrap();
+    check(&home.run(sign));
+    std::fs::remove_file(&run).unwrap();
+    // It is full.
+    check(&home.bash("trap '' XFSZ; ulimit -f 0; envelope sign GET http://a.example/ --json | cat"));
+    assert_eq!(home.names("home/run"), [".default.lock"]);
+    // A call key that runs out is not used to the end for that.
+    home.put("home/run/default.call", call_key_file(9, now() - 800, now() + 100).as_bytes());
+    check(&home.bash("trap '' XFSZ; ulimit -f 0; envelope sign GET http://a.example/ --json | cat"));
+    assert_eq!(home.names("home/run"), [".default.lock", "default.call"]);
+    // Without the identity's key there is nothing to sign with.
+    std::fs::remove_dir_all(&run).unwrap();
+    home.put("home/run", b"");
+    home.put("home/identities/default.pem", b"not a key any more");
+    assert!(failed(&home.run(sign), 2).contains("no private key"));
+}
+
+#[test]
+fn a_directory_that_vanishes_is_made_again() {
+    let home = Home::new();
+    home.keygen("default", "ed25519");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                let _ = std::fs::remove_dir_all(home.path("home/run"));
+            }
+        });
+        let outputs: Vec<_> = (0..200).map(|_| home.run(["sign", "GET", "http://a.example/"])).collect();
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        for output in outputs {
+            done(&output);
+        }
+    });
 }
 
 #[test]

@@ -61,7 +61,15 @@ fn a_private_key_that_is_given_by_mistake_is_not_repeated() {
     let pem = ed25519_pem(9);
     let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"AA","d":"SECRET"}"#;
     for (text, secret) in [(pem.as_str(), "CQkJCQ"), (jwk, "SECRET")] {
-        let said = failed(&home.run(["certify", "--for", text]), 2);
-        assert!(!said.contains(secret), "{said}");
+        for before in ["", " ", "\n", "\u{feff}", "[", "alice=", " alice=", "'", "x "] {
+            let given = format!("{before}{text}");
+            let home_args = [["certify", "--for", &given], ["verify", "--trust", &given]];
+            for args in home_args {
+                let said = failed(&home.run(args), 2);
+                assert!(!said.contains(secret), "{args:?} {said}");
+            }
+        }
     }
+    let long = "SECRET".repeat(50);
+    assert!(!failed(&home.run(["certify", "--for", &long]), 2).contains("SECRET"));
 }

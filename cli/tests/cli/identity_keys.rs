@@ -184,6 +184,181 @@ fn the_public_file_is_never_believed_against_the_key() {
     assert!(done(&inspected).contains(&format!("identity key         {keyid}")));
 }
 
+/// Two encrypted identities, `alice` and `bob`, each of which has signed, and their keyids.
+fn two_encrypted(home: &Home) -> [Thumbprint; 2] {
+    home.put("passphrase", PASSPHRASE.as_bytes());
+    ["alice", "bob"].map(|name| {
+        let keygen = ["keygen", "--identity", name, "--passphrase-file", "passphrase"];
+        let keyid = Thumbprint::parse(done(&home.run(keygen)).trim_end()).unwrap();
+        assert_eq!(signer(home, name), keyid);
+        keyid
+    })
+}
+
+/// The identity key behind what an identity signs.
+fn signer(home: &Home, name: &str) -> Thumbprint {
+    let sign =
+        ["sign", "GET", "http://a.example/", "--json", "--identity", name, "--passphrase-file", "passphrase"];
+    let inspected = home.run_with(["inspect", "--json"], done(&home.run(sign)).as_bytes());
+    let facts: serde_json::Value = serde_json::from_str(&done(&inspected)).unwrap();
+    Thumbprint::parse(facts["untrusted"]["identity_key"].as_str().unwrap()).unwrap()
+}
+
+fn shown(home: &Home, name: &str) -> Thumbprint {
+    let show = ["key", "show", "--identity", name, "--format", "keyid", "--passphrase-file", "passphrase"];
+    Thumbprint::parse(done(&home.run(show)).trim_end()).unwrap()
+}
+
+#[test]
+fn a_key_that_is_moved_over_another_is_the_one_that_signs_and_is_shown() {
+    for (encrypted, command) in [(true, "mv"), (true, "cp -p"), (false, "mv"), (false, "cp -p")] {
+        let home = Home::new();
+        let [alice, bob] = if encrypted {
+            two_encrypted(&home)
+        } else {
+            home.put("passphrase", b"x");
+            ["alice", "bob"].map(|name| home.keygen(name, "ed25519"))
+        };
+        assert_eq!(signer(&home, "bob"), bob);
+        // The older key keeps its time, so that no file says by its age that it is another one.
+        let line = format!("{command} home/identities/alice.pem home/identities/bob.pem");
+        assert!(home.bash(&line).status.success());
+        assert_eq!(shown(&home, "bob"), alice, "{command}");
+        assert_eq!(signer(&home, "bob"), alice, "{command}");
+    }
+}
+
+#[test]
+fn the_public_file_of_another_key_is_not_believed() {
+    let home = Home::new();
+    let [alice, _] = two_encrypted(&home);
+    let public = |name: &str| home.path(&format!("home/identities/{name}.pub.jwk"));
+    fs::copy(public("bob"), public("alice")).unwrap();
+    // Nobody can say what the key is without opening it.
+    assert!(failed(&home.run(["key", "show", "--identity", "alice"]), 2).contains("encrypted"));
+    assert_eq!(shown(&home, "alice"), alice);
+    assert_eq!(signer(&home, "alice"), alice);
+    // Opening it has put the file right again.
+    done(&home.run(["key", "show", "--identity", "alice"]));
+}
+
+#[test]
+fn the_public_file_is_a_jwk_that_a_verifier_takes() {
+    let home = Home::new();
+    home.keygen("default", "p256");
+    let json = done(&home.run(["sign", "GET", "http://a.example/", "--json"]));
+    let trust = format!("alice={}", home.path("home/identities/default.pub.jwk").display());
+    done(&home.run_with(["verify", "--trust", &trust], json.as_bytes()));
+}
+
+#[test]
+fn one_odd_file_does_not_hide_the_others() {
+    use std::os::unix::fs::symlink;
+    let home = Home::new();
+    for name in ["a", "b", "z"] {
+        home.keygen(name, "ed25519");
+    }
+    let file = |name: &str| home.path(&format!("home/identities/{name}.pem"));
+    fs::set_permissions(file("b"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(file("dir")).unwrap();
+    symlink("nowhere", file("link")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(file("fifo")).status().unwrap().success());
+    home.put("home/identities/junk.pem", b"junk");
+    let listed = home.run(["key", "list"]);
+    let said = failed(&listed, 2);
+    for what in [
+        "others may use ",
+        "envelope: hint: chmod 600 ",
+        "dir.pem\n",
+        "link.pem is a dangling link\n",
+        "fifo.pem\n",
+        "no private key",
+        "envelope: error: 5 keys are not listed\n",
+    ] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    let names: Vec<_> = std::str::from_utf8(&listed.stdout).unwrap().lines().map(|line| &line[..2]).collect();
+    assert_eq!(names, ["a ", "z "]);
+    let json = home.run(["key", "list", "--json"]);
+    failed(&json, 2);
+    let list: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert!(failed(&home.run(["key", "show", "--identity", "link"]), 2).contains("is a dangling link"));
+}
+
+#[test]
+fn a_passphrase_file_is_its_owners_alone_or_a_pipe() {
+    let home = Home::new();
+    home.put("passphrase", PASSPHRASE.as_bytes());
+    done(&home.run(["keygen", "--passphrase-file", "passphrase"]));
+    let certify = |file: &str| {
+        let did = key(Algorithm::Ed25519, 2).verifying_key().to_did();
+        home.run(["certify", "--for", &did, "--passphrase-file", file])
+    };
+    done(&certify("passphrase"));
+    for mode in [0o640, 0o604] {
+        fs::set_permissions(home.path("passphrase"), fs::Permissions::from_mode(mode)).unwrap();
+        let said = failed(&certify("passphrase"), 2);
+        assert!(said.contains("others may use passphrase"), "{said}");
+        assert!(said.contains("envelope: hint: chmod 600 passphrase\n"), "{said}");
+    }
+    let did = key(Algorithm::Ed25519, 2).verifying_key().to_did();
+    let piped = ["certify", "--for", &did, "--passphrase-file", "/dev/stdin"];
+    done(&home.run_with(piped, format!("{PASSPHRASE}\n").as_bytes()));
+    for end in ["\r", "\r\n"] {
+        home.put("windows", format!("{PASSPHRASE}{end}").as_bytes());
+        let said = failed(&certify("windows"), 2);
+        assert!(said.contains("a carriage return ends the passphrase"), "{said}");
+        assert!(said.contains("envelope: hint: end the line with LF alone"), "{said}");
+    }
+}
+
+#[test]
+fn an_empty_variable_names_no_passphrase_file() {
+    let home = Home::new();
+    let run =
+        |args: &[&str]| home.envelope().args(args).env("ENVELOPE_PASSPHRASE_FILE", "").output().unwrap();
+    assert!(done(&run(&["keygen", "--json"])).contains(r#""encrypted":false"#));
+    done(&run(&["sign", "GET", "http://a.example/"]));
+    // A flag without a name is a mistake.
+    failed(&run(&["keygen", "--identity", "other", "--passphrase-file", ""]), 2);
+}
+
+#[test]
+fn a_home_is_an_absolute_path() {
+    let home = Home::new();
+    let output = home.envelope().arg("keygen").env("ENVELOPE_HOME", "home").output().unwrap();
+    let said = failed(&output, 2);
+    assert!(said.contains("not an absolute path\nenvelope: hint: "), "{said}");
+    assert!(!home.path("home").exists());
+}
+
+#[test]
+fn a_write_that_fails_leaves_nothing_behind() {
+    let home = Home::new();
+    let output = home.bash("trap '' XFSZ; ulimit -f 0; exec envelope keygen");
+    assert!(failed(&output, 2).contains("cannot write"));
+    assert_eq!(home.names("home/identities"), [".identities.lock"]);
+    home.keygen("default", "ed25519");
+}
+
+#[test]
+fn a_key_of_another_kind_comes_with_the_way_to_convert_it() {
+    let home = Home::new();
+    let Some(mut openssl) = program("openssl") else { return };
+    let output = openssl.args(["ecparam", "-name", "prime256v1", "-genkey"]).output().unwrap();
+    home.put("home/identities/default.pem", &output.stdout);
+    let said = failed(&home.run(["key", "show"]), 2);
+    let hint = "envelope: hint: openssl pkcs8 -topk8 -v2 aes-256-cbc -in ";
+    assert!(said.contains(hint), "{said}");
+    let file = home.path("home/identities/default.pem");
+    let mut openssl = program("openssl").unwrap();
+    openssl.args(["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:x", "-in"]).arg(file);
+    home.put("home/identities/converted.pem", &openssl.output().unwrap().stdout);
+    home.put("passphrase", b"x");
+    shown(&home, "converted");
+}
+
 #[test]
 fn what_is_no_key_is_refused() {
     let home = Home::new();

@@ -45,7 +45,15 @@ impl Home {
     /// Puts another program into this home.
     pub(crate) fn settle(&self, command: &mut Command) {
         command.env("ENVELOPE_HOME", self.0.path().join("home"));
-        for name in ["ENVELOPE_PASSPHRASE_FILE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        for name in [
+            "ENVELOPE_PASSPHRASE_FILE",
+            "http_proxy",
+            "HTTP_PROXY",
+            "all_proxy",
+            "ALL_PROXY",
+            "no_proxy",
+            "NO_PROXY",
+        ] {
             command.env_remove(name);
         }
         command.current_dir(self.0.path()).stdin(Stdio::null());
@@ -53,6 +61,15 @@ impl Home {
 
     pub(crate) fn run<const N: usize>(&self, args: [&str; N]) -> Output {
         self.envelope().args(args).output().unwrap()
+    }
+
+    /// Runs a line of bash with `envelope` on the path.
+    pub(crate) fn bash(&self, line: &str) -> Output {
+        let mut bash = Command::new("bash");
+        self.settle(&mut bash);
+        let bin = Path::new(env!("CARGO_BIN_EXE_envelope")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        bash.env("PATH", format!("{}:{path}", bin.display())).args(["-c", line]).output().unwrap()
     }
 
     /// Runs it with something on stdin.

@@ -1,7 +1,5 @@
 //! `envelope sign`: what it prints is what a verifier takes.
 
-use std::process::Command;
-
 use envelope_core::{Call, Code, Document, Request, Thumbprint};
 
 use crate::outside::{Home, answer, done, failed, fields, judge, program, serve, stderr};
@@ -144,15 +142,6 @@ fn nobody_who_reads_is_no_reason_to_panic() {
     assert_eq!(stderr(&output), "");
 }
 
-/// Runs a line of bash with `envelope` on the path.
-fn bash(home: &Home, line: &str) -> std::process::Output {
-    let mut bash = Command::new("bash");
-    home.settle(&mut bash);
-    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_envelope")).parent().unwrap();
-    let path = std::env::var("PATH").unwrap();
-    bash.env("PATH", format!("{}:{path}", bin.display())).args(["-c", line]).output().unwrap()
-}
-
 #[test]
 fn curl_takes_the_lines_as_they_are() {
     if program("curl").is_none() {
@@ -165,7 +154,7 @@ fn curl_takes_the_lines_as_they_are() {
     let url = format!("http://{authority}/a/b?c=d");
     let line =
         format!("curl -s -H @<(envelope sign POST '{url}' --body req.json) --data-binary @req.json '{url}'");
-    assert_eq!(done(&bash(&home, &line)), "done");
+    assert_eq!(done(&home.bash(&line)), "done");
     let received = received.recv().unwrap();
     assert_eq!(received.body, b"{\"a\": 1}\n");
     let call = received.judge(identity).unwrap();
@@ -186,7 +175,7 @@ fn the_curl_command_sends_what_was_signed() {
         ["sign", "PUT", &url, "--body", "it's a $body", "-H", "X-A: it's `x` $HOME \"", "--format", "curl"];
     let command = done(&home.run(args));
     assert_eq!(command.lines().count(), 1);
-    assert_eq!(done(&bash(&home, &command)), "done");
+    assert_eq!(done(&home.bash(&command)), "done");
     let received = received.recv().unwrap();
     assert_eq!((received.method.as_str(), received.body.as_slice()), ("PUT", &b"\0\r\n@ bytes"[..]));
     assert_eq!(received.target, "/a'b(c)?d='e'&f=$g");
@@ -203,4 +192,45 @@ fn a_body_that_is_not_there_is_an_error() {
     let home = Home::new();
     home.keygen("default", "ed25519");
     assert!(failed(&home.run(["sign", "POST", URL, "--body", "missing"]), 2).contains("cannot read missing"));
+}
+
+#[test]
+fn hosts_are_signed_as_clients_write_them() {
+    let home = Home::new();
+    home.keygen("default", "ed25519");
+    for url in ["http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://[0:0::1]/"] {
+        for format in ["headers", "json", "curl"] {
+            let said = failed(&home.run(["sign", "GET", url, "--format", format]), 2);
+            assert!(said.contains("another spelling"), "{url} {format} {said}");
+        }
+    }
+}
+
+#[test]
+fn json_is_a_format_and_no_other_one() {
+    let home = Home::new();
+    home.keygen("default", "ed25519");
+    let json = done(&home.run(["sign", "GET", URL, "--json", "--format", "json"]));
+    Document::parse(json.as_bytes()).unwrap();
+    for format in ["headers", "curl"] {
+        let said = failed(&home.run(["sign", "GET", URL, "--json", "--format", format]), 2);
+        assert!(said.contains(&format!("leave one of --json and --format {format} out")), "{said}");
+    }
+}
+
+#[test]
+fn a_body_has_a_limit() {
+    let home = Home::new();
+    home.keygen("default", "ed25519");
+    let length = 64 * 1024 * 1024;
+    for (length, fits) in [(length, true), (length + 1, false)] {
+        let file = std::fs::File::create(home.path("body")).unwrap();
+        file.set_len(length).unwrap();
+        let output = home.run(["sign", "PUT", URL, "--body", "body"]);
+        if fits {
+            done(&output);
+        } else {
+            assert!(failed(&output, 2).contains("longer than 64 MiB: body"));
+        }
+    }
 }

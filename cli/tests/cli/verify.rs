@@ -148,3 +148,79 @@ fn every_spelling_of_a_key_is_trusted() -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[test]
+fn the_length_is_checked_in_both_forms() {
+    let home = Home::new();
+    let trust = format!("alice={}", data("alice.jwk").display());
+    let verify = ["verify", "--trust", &trust, "--at", AT];
+    let json = std::fs::read_to_string(data("post.json")).unwrap();
+    let http = std::fs::read_to_string(data("post.http")).unwrap();
+    for (length, fits) in [("7", true), ("8", false), ("07", false)] {
+        let json = json.replace("\"headers\":{", &format!("\"headers\":{{\"content-length\":\"{length}\","));
+        let http = http.replacen('\n', &format!("\ncontent-length: {length}\n"), 1);
+        for message in [json, http] {
+            let output = home.run_with(verify, message.as_bytes());
+            if fits {
+                done(&output);
+            } else {
+                assert!(failed(&output, 1).starts_with("envelope: error: malformed: Content-Length"));
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_are_told_of_a_refusal_too() {
+    let home = Home::new();
+    let trust = format!("alice={}", data("alice.jwk").display());
+    let json = std::fs::read_to_string(data("post.json")).unwrap().replace("q=1", "q=2");
+    let refused = |output: std::process::Output, code: &str| {
+        let said = failed(&output, 1);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["valid"], false);
+        assert_eq!(told["code"], code);
+        let detail = told["detail"].as_str().unwrap();
+        assert!(said.starts_with(&format!("envelope: error: {code}: {detail}\n")), "{said}");
+        assert_eq!(told.as_object().unwrap().len(), 3);
+    };
+    let verify = ["verify", "--trust", &trust, "--at", AT, "--json"];
+    refused(home.run_with(verify, json.as_bytes()), "bad-signature");
+    refused(home.run_with(verify, b"junk"), "malformed");
+    refused(home.run_with(["inspect", "--json"], b"junk"), "malformed");
+    refused(home.run_with(["inspect", "--json"], b"a.b.c"), "certificate-invalid");
+    // A refusal is one, whether or not somebody reads it.
+    let output = home.bash(
+        "envelope verify --json --trust AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA < /dev/null > /dev/full",
+    );
+    failed(&output, 1);
+}
+
+#[test]
+fn one_key_has_one_name() {
+    let home = Home::new();
+    let alice = data("alice.jwk").display().to_string();
+    let verify = |first: &str, second: &str| {
+        let (first, second) = (format!("{first}={alice}"), format!("{second}={alice}"));
+        let post = data("post.json").display().to_string();
+        home.run(["verify", "--trust", &first, "--trust", &second, "--at", AT, &post])
+    };
+    done(&verify("a", "a"));
+    assert!(failed(&verify("a", "b"), 2).contains("one key is trusted under two names: a, b"));
+}
+
+#[test]
+fn input_has_a_limit() {
+    let home = Home::new();
+    std::fs::File::create(home.path("zeros")).unwrap().set_len(16 * 1024 * 1024 + 1).unwrap();
+    for args in [&["inspect"][..], &["verify", "--trust", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]] {
+        let mut command = home.envelope();
+        assert!(
+            failed(&command.args(args).arg("zeros").output().unwrap(), 2)
+                .contains("longer than 16 MiB: zeros")
+        );
+        let mut command = home.envelope();
+        command.stdin(std::fs::File::open("/dev/zero").unwrap());
+        assert!(failed(&command.args(args).output().unwrap(), 2).contains("more than 16 MiB on stdin"));
+    }
+}

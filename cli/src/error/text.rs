@@ -1,0 +1,123 @@
+//! What is said of each error. Nothing that may be a secret is repeated.
+
+use std::fmt;
+use std::path::Path;
+
+use super::{Error, FieldError, KeyError, MethodError, PassphraseError};
+use crate::message::Limit;
+use crate::pem::PemError;
+use crate::report::printable;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) | Self::Unsignable(refusal) | Self::Url(refusal, _) => {
+                write!(f, "{refusal}")
+            }
+            Self::Method(error) => write!(f, "{error}"),
+            Self::Field(error, None) => write!(f, "{error}"),
+            Self::Field(error, Some(name)) => write!(f, "{error}: {}", printable(name)),
+            Self::Key(text, error) => write!(f, "not a key: {}: {error}", printable(text)),
+            Self::TrustName(name) => write!(f, "not a name for an identity: {}", printable(name)),
+            Self::TwoNames(first, second) => {
+                write!(f, "one key is trusted under two names: {first}, {second}")
+            }
+            Self::Formats(_) => f.write_str("--json is --format json, and another --format is given"),
+            Self::Io(doing, path, error) => write!(f, "{doing} {}: {error}", shown(path)),
+            Self::Stdin(error) => write!(f, "cannot read stdin: {error}"),
+            Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
+            Self::Network(error) => write!(f, "cannot use the network: {error}"),
+            Self::TooLong(path, limit) => write!(f, "longer than {limit}: {}", shown(path)),
+            Self::TooMuch(path, Limit(mib)) if path == Path::new("-") => {
+                write!(f, "more than {mib} MiB on stdin")
+            }
+            Self::TooMuch(path, Limit(mib)) => write!(f, "longer than {mib} MiB: {}", shown(path)),
+            Self::Loose(path, mode) => write!(f, "others may use {}: its mode is {mode:04o}", shown(path)),
+            Self::Foreign(path) => write!(f, "another user owns {}", shown(path)),
+            Self::NotAFile(path) => write!(f, "not a regular file: {}", shown(path)),
+            Self::Dangling(path) => write!(f, "{} is a dangling link", shown(path)),
+            Self::RelativeHome => f.write_str("ENVELOPE_HOME is not an absolute path"),
+            Self::NoHome => f.write_str("there is no home directory"),
+            Self::NoIdentity(name) => write!(f, "there is no identity {name} here"),
+            Self::IdentityExists(name) => write!(f, "the identity {name} has a key already"),
+            Self::NotListed(1) => f.write_str("one key is not listed"),
+            Self::NotListed(count) => write!(f, "{count} keys are not listed"),
+            Self::Pem(path, error) => write!(f, "{error}: {}", shown(path)),
+            Self::PassphraseFile(path, PassphraseError::NotOneLine) => {
+                write!(f, "no passphrase in {}", shown(path))
+            }
+            Self::PassphraseFile(path, PassphraseError::CarriageReturn) => {
+                write!(f, "a carriage return ends the passphrase in {}", shown(path))
+            }
+            Self::Random(error) => write!(f, "the system gives no randomness: {error}"),
+            Self::Clock => f.write_str("the clock of this machine reads a time before 1970"),
+            Self::OtherTarget => {
+                f.write_str("the URL would be sent in another spelling than the one to sign")
+            }
+            Self::Send(error, _) => write_chain(f, "no answer", error),
+            Self::BrokenOff(error) => write_chain(f, "the answer broke off", error),
+            Self::Status(status, _) => write!(f, "the server answered {status}"),
+            Self::Problem(problem) => {
+                write!(f, "{}: {}", printable(&problem.code), printable(&problem.title))
+            }
+        }
+    }
+}
+
+impl fmt::Display for PemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable | Self::OtherKind => "no private key of Ed25519 or P-256 in PKCS#8 PEM",
+            Self::Encrypted => "the key is encrypted and there is no passphrase",
+            Self::WrongPassphrase => "the passphrase does not open the key",
+            Self::Refused => "the key is printed in an RFC, and everybody has it",
+            Self::Unwritable => "the key cannot be encoded",
+        })
+    }
+}
+
+impl fmt::Display for MethodError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAMethod => f.write_str("not a method"),
+            Self::Connect => f.write_str("CONNECT cannot be signed"),
+            Self::Case(method) => write!(f, "the method is not in upper case: {}", printable(method)),
+        }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAField => "not a header field",
+            Self::Empty => "a header field without a value",
+            Self::Control => "a control character in a header field",
+            Self::Reserved(_) => "this header field is not given with -H",
+        })
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => f.write_str(refusal.detail()),
+            Self::Unreadable(error) => write!(f, "{error}"),
+            Self::ThumbprintAlone => f.write_str("a thumbprint names a key, the key itself is needed"),
+        }
+    }
+}
+
+/// The error and what caused it: reqwest keeps the interesting part inside.
+fn write_chain(f: &mut fmt::Formatter<'_>, what: &str, error: &reqwest::Error) -> fmt::Result {
+    f.write_str(what)?;
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        write!(f, ": {cause}")?;
+        source = cause.source();
+    }
+    Ok(())
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
