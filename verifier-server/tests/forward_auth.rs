@@ -71,7 +71,11 @@ fn only_401_and_403_refuse() {
         (ask(&alice.post(AUTHORITY, "/api/pack/p2/agent", "{}")), 401, "bad-signature"),
         (ask(&alice.post("other.example", TARGET, "{}")), 401, "bad-signature"),
         (ask(&Http::new("POST", TARGET, AUTHORITY)), 401, "unauthenticated"),
-        (ask(&Http::new("POST", TARGET, AUTHORITY).header("X-HTTP-Method-Override", "GET")), 403, "malformed"),
+        (
+            ask(&Http::new("POST", TARGET, AUTHORITY).header("X-HTTP-Method-Override", "GET")),
+            403,
+            "malformed",
+        ),
         (
             ask(&Http::new("POST", TARGET, AUTHORITY).sign(&alice.signer(), support::now())),
             401,

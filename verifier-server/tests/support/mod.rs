@@ -358,6 +358,17 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
+    /// Whether the log says `text`, now or soon: it comes through a pipe of its own.
+    pub fn logs(&self, text: &str) -> bool {
+        for _ in 0..100 {
+            if self.log().contains(text) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
+    }
+
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
