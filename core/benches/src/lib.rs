@@ -1,1 +1,113 @@
-//! Messages that every benchmark measures.
+//! What the benchmarks measure: signed requests, and a verifier that takes them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use envelope_core::{
+    Access, Algorithm, Authorities, Certificate, CertificateCache, Decision, Field, Grant, Identity, Issue,
+    MemoryReplayCache, Pack, Policy, Refusal, Request, Signer, SigningKey, Timestamp, TrustList, Verifier,
+};
+
+/// When everything happens.
+pub const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
+/// The target of every request.
+pub const TARGET: &str = "/api/pack/p1/agent?lang=en";
+
+/// A header as it arrives: what a common client sends, and the envelope.
+pub type Header = Vec<(String, Vec<u8>)>;
+
+/// Keeps every certificate, for one thread.
+#[derive(Debug, Default)]
+pub struct Kept(RefCell<HashMap<String, Arc<Certificate>>>);
+
+impl CertificateCache for Kept {
+    fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
+        self.0.borrow().get(jws).cloned()
+    }
+
+    fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
+        let certificate = Arc::new(certificate.prepare());
+        self.0.borrow_mut().insert(certificate.as_str().into(), Arc::clone(&certificate));
+        certificate
+    }
+}
+
+/// Somebody who signs, with keys of one algorithm.
+pub struct Caller {
+    identity_key: SigningKey,
+    call_key: SigningKey,
+    certificate: String,
+}
+
+impl Caller {
+    /// A caller with a certificate that is good for an hour.
+    pub fn new(algorithm: Algorithm) -> Result<Self, Refusal> {
+        let identity_key = SigningKey::from_bytes(algorithm, &[1; 32])?;
+        let call_key = SigningKey::from_bytes(algorithm, &[2; 32])?;
+        let issue = Issue {
+            call_key: call_key.verifying_key(),
+            issued: NOW,
+            lifetime: 3600,
+            id: "AAAAAAAAAAAAAAAAAAAAAA",
+            grant: Grant::everything(),
+        };
+        let certificate = issue.sign(&identity_key)?;
+        Ok(Self { identity_key, call_key, certificate })
+    }
+
+    /// A request with this body and a nonce of its own.
+    pub fn sign(&self, body: &[u8], nonce: u64) -> Result<Header, Refusal> {
+        let fields: [Field<'_>; 3] =
+            [("user-agent", b"curl/8.5.0"), ("accept", b"*/*"), ("content-type", b"application/json")];
+        let url = format!("https://pack.example{TARGET}");
+        let request = Request::new("POST", &url, &fields);
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&nonce.to_le_bytes());
+        let signed =
+            Signer::certified(&self.call_key, &self.certificate)?.sign(&request, Some(body), NOW, &bytes)?;
+        let owned = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_vec());
+        let mut header: Header = vec![owned(("host", b"pack.example")), owned(("content-length", b"1024"))];
+        header.extend(fields.into_iter().map(owned));
+        header.extend(signed.fields().map(|(name, value)| owned((name, value.as_bytes()))));
+        Ok(header)
+    }
+}
+
+/// A verifier with all stages.
+pub struct Server<C> {
+    verifier: Verifier<C>,
+    trust: TrustList,
+    policy: Policy,
+    replay: MemoryReplayCache,
+}
+
+impl<C: CertificateCache> Server<C> {
+    /// One that trusts `caller`.
+    pub fn new(caller: &Caller, certificates: C) -> Result<Self, Refusal> {
+        let mut trust = TrustList::new();
+        let thumbprint = caller.identity_key.verifying_key().thumbprint();
+        trust.trust(Identity::new("alice").expect("a name"), thumbprint);
+        Ok(Self {
+            verifier: Verifier::new(Authorities::new(["pack.example"])?).with_certificates(certificates),
+            trust,
+            policy: Policy::new(Pack::trusted()),
+            replay: MemoryReplayCache::new(10_000_000, [3; 16]),
+        })
+    }
+
+    /// Forgets all nonces.
+    pub fn forget(&mut self) {
+        self.replay = MemoryReplayCache::new(10_000_000, [3; 16]);
+    }
+
+    /// Stages 1 to 8.
+    pub fn admit(&mut self, header: &Header, body: &[u8], now: Timestamp) -> Result<Decision, Refusal> {
+        let fields: Vec<Field<'_>> =
+            header.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let request = Request::new("POST", TARGET, &fields);
+        let verified = self.verifier.verify(&request, &self.trust, now)?;
+        let caller = verified.check_body(body, now)?.fresh(&mut self.replay, now)?.into_caller();
+        Ok(self.policy.decide(Some(&caller), &Access { pack: Some("p1"), ..Access::CALL }))
+    }
+}
