@@ -140,7 +140,26 @@ fn what_comes_too_late_cannot_be_known() {
     assert_eq!(cache.remember(&wanted, NOW), Ok(()), "nothing was remembered");
 }
 
-/// A cache that other threads share; it is asked twice before it answers.
+/// What was dropped cannot be known any more, until the clock has caught up.
+#[test]
+fn a_clock_that_is_set_back_lets_nothing_through() {
+    let [key, _] = keys();
+    let mut cache = MemoryReplayCache::new(10, [3; 16]);
+    let until = |nonce, keep_until| NonceUse { keyid: key, nonce, keep_until };
+    assert_eq!(cache.remember(&until("a", NOW.plus(65)), NOW), Ok(()));
+    assert_eq!(cache.remember(&until("b", NOW.plus(4000)), NOW.plus(3935)), Ok(()));
+    for nonce in ["a", "c"] {
+        assert_eq!(
+            cache.remember(&until(nonce, NOW.plus(65)), NOW),
+            Err(ReplayError::Unavailable),
+            "{nonce}"
+        );
+    }
+    assert_eq!(cache.remember(&until("b", NOW.plus(4000)), NOW), Err(ReplayError::Replayed));
+    assert_eq!(cache.remember(&until("c", NOW.plus(4000)), NOW.plus(3935)), Ok(()));
+}
+
+/// A cache that other threads share.
 struct Shared(Mutex<MemoryReplayCache>);
 
 impl SharedReplayCache for Shared {

@@ -187,6 +187,16 @@ fn verified(keys: &Alice, arriving: &Arriving) -> envelope_core::Verified {
     caller::verifier().verify(&request, &keys.trusted(), NOW).unwrap()
 }
 
+/// No vector: HTTP libraries give it to a server as `/?a`.
+#[test]
+fn an_absolute_form_with_a_query_and_no_path_is_refused() {
+    let (keys, mut arriving) = signed(None);
+    arriving.target = "https://pack.example".into();
+    assert!(arriving.check(&keys.trusted(), NOW).is_ok());
+    arriving.target = "https://pack.example?a".into();
+    assert_eq!(code(arriving.check(&keys.trusted(), NOW)), Code::TargetNotCanonical);
+}
+
 #[test]
 fn a_body_may_come_in_pieces() {
     let (keys, arriving) = signed(Some(b"one two three"));

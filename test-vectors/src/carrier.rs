@@ -64,7 +64,7 @@ impl Request {
 
     /// The request as a document (spec, section 8). `None` when a document says something else or nothing: no or several
     /// `Host`, an absolute-form target, a `?` without a query, a second line of a field that may be there once, more than
-    /// 256 lines, bytes above 0x7E, white space around a value that is not a space or a tab.
+    /// 256 lines, `Transfer-Encoding`, bytes above 0x7E, control bytes in a value.
     #[must_use]
     pub fn to_document(&self) -> Option<String> {
         let text = [&self.method, &self.target].into_iter();
@@ -72,7 +72,11 @@ impl Request {
         if !text.all(|text| text.is_ascii()) || !self.target.starts_with('/') || self.target.ends_with('?') {
             return None;
         }
-        if self.headers.len() > 256 {
+        let is_control = |character: char| character.is_ascii_control() && character != '\t';
+        let is_refused = |(name, value): &(String, String)| {
+            name.eq_ignore_ascii_case("transfer-encoding") || value.contains(is_control)
+        };
+        if self.headers.len() > 256 || self.headers.iter().any(is_refused) {
             return None;
         }
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));

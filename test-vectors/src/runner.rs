@@ -138,6 +138,7 @@ impl Session {
         let after_body = Timestamp::from_unix(step.now_after_body.unwrap_or(step.now));
         let wants = step.access.as_ref().map_or(core::Access::CALL, access);
         if !core::is_enveloped(request) {
+            request.check().map_err(|refusal| (1, refusal))?;
             self.policy.decide(None, &wants).into_result().map_err(|refusal| (8, refusal))?;
             return Ok(Verdict::Valid { identity: None, keyid: None, base: None });
         }

@@ -117,6 +117,13 @@ fn not_documents(topic: &mut Topic<'_>) {
             ("header-list", "a header field is a list", |text| {
                 replace(&text, "\"application/json\"", "[\"application/json\"]")
             }),
+            ("members-257", "an object has 257 members", |text| {
+                let fields: Vec<String> = (0..257).map(|number| format!("\"x-{number}\":\"1\",")).collect();
+                replace(&text, "\"headers\":{", &format!("\"headers\":{{{}", fields.concat()))
+            }),
+            ("value-control", "the value of a field that is not covered holds a control character", |text| {
+                replace(&text, "\"headers\":{", "\"headers\":{\"x-note\":\"a\\u0001b\",")
+            }),
             ("header-name", "the name of a header field is no token", |text| {
                 replace(&text, "\"headers\":{", "\"headers\":{\"x note\":\"1\",")
             }),

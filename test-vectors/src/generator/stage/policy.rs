@@ -60,7 +60,7 @@ fn bare(
     let verifier = sealed.verifier.clone();
     let step = match code {
         None => sealed.expecting("valid", None),
-        Some(code) => sealed.expecting(code.as_str(), Some(8)),
+        Some(code) => sealed.expecting(code.as_str(), Some(rule.stage())),
     };
     topic.single(rule, name, title, step, verifier);
 }
@@ -85,6 +85,51 @@ fn without_envelope(topic: &mut Topic<'_>) {
     bare(topic, open, None, "open-no-envelope", "there is no envelope, and the pack is open", |d| {
         pack(d, |pack| pack.open = true);
     });
+    let held: [(&str, Code, Row); 4] = [
+        (
+            "V1.1",
+            Code::Malformed,
+            ("open-method", "there is no envelope, and the method is in lower case", |d| {
+                d.method = "post".into();
+            }),
+        ),
+        (
+            "V1.2",
+            Code::TooLarge,
+            ("open-lines", "there is no envelope, and there are 257 header lines", |d| {
+                while d.headers.len() < 257 {
+                    d.header("X-Line", "1");
+                }
+            }),
+        ),
+        (
+            "V1.3",
+            Code::Duplicate,
+            ("open-twice", "there is no envelope, and Content-Type is on two lines", |d| {
+                d.header("content-type", "text/plain");
+            }),
+        ),
+        (
+            "V1.4",
+            Code::Malformed,
+            ("open-override", "there is no envelope, and a field overrides the method", |d| {
+                d.header("X-HTTP-Method-Override", "DELETE");
+            }),
+        ),
+    ];
+    for (spec, code, (name, title, change)) in held {
+        let same =
+            rule(spec, "whoever leaves the envelope out gets what no signed request gets past the verifier");
+        let mut draft = topic.draft(name);
+        draft.tamper(strip);
+        pack(&mut draft, |pack| pack.open = true);
+        draft.no_body();
+        change(&mut draft);
+        let sealed = draft.seal();
+        let verifier = sealed.verifier.clone();
+        let step = sealed.expecting(code.as_str(), Some(same.stage()));
+        topic.single(same, name, title, step, verifier);
+    }
     topic.valid(
         open,
         &[("open-envelope", "there is an envelope, and the pack is open", |d| {
