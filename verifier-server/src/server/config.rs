@@ -1,165 +1,15 @@
-//! Configuration: flags, a TOML file with the same keys, and what they mean together.
+//! The configuration: what flags and file mean together, or why they mean nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 
 use envelope_core::key::format::KeyRef;
 use envelope_core::{
     Authorities, Identity, Pack, Policy, Standing, Thumbprint, Timestamp, Trust, TrustList, Users, Window,
 };
-use serde::Deserialize;
 
-/// What `serve` takes; every flag is also a key of the file, and a flag wins over the file.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Flags {
-    /// Address to listen on [default: 127.0.0.1:7998]
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
-    /// Origin of the server that verified calls go to, http://host:port
-    #[arg(long, value_name = "URL")]
-    pub upstream: Option<String>,
-    /// Host that clients address, host or host:port; repeatable [default: the address listened on]
-    #[arg(long, value_name = "HOST")]
-    pub authority: Vec<String>,
-    /// Let nothing pass without a credential
-    #[arg(long)]
-    #[serde(alias = "auth_required")]
-    pub auth_required: bool,
-    /// Identity key to trust, NAME=KEY; KEY is a file (PEM, JWK, OpenSSH), a did:key or a thumbprint; repeatable
-    #[arg(long, value_name = "NAME=KEY")]
-    pub trust: Vec<String>,
-    /// Listen on an address that is not loopback although something can be called without a credential
-    #[arg(long)]
-    #[serde(alias = "allow_open")]
-    pub allow_open: bool,
-    /// Longest body in bytes [default: 1048576]
-    #[arg(long, value_name = "BYTES")]
-    #[serde(alias = "max_body")]
-    pub max_body: Option<usize>,
-    /// Longest window of a signature in seconds, 1 to 300 [default: 60]
-    #[arg(long, value_name = "SECONDS")]
-    pub window: Option<u64>,
-    /// Live nonces that the replay cache holds [default: 1000000]
-    #[arg(long, value_name = "COUNT")]
-    #[serde(alias = "replay_capacity")]
-    pub replay_capacity: Option<usize>,
-    /// Seconds in which the header of a request must arrive; an idle connection is closed after as many [default: 15]
-    #[arg(long, value_name = "SECONDS")]
-    #[serde(alias = "head_timeout")]
-    pub head_timeout: Option<u64>,
-    /// Seconds in which the body of a request must arrive [default: 30]
-    #[arg(long, value_name = "SECONDS")]
-    #[serde(alias = "body_timeout")]
-    pub body_timeout: Option<u64>,
-    /// Seconds in which the upstream must begin to answer [default: 300]
-    #[arg(long, value_name = "SECONDS")]
-    #[serde(alias = "upstream_timeout")]
-    pub upstream_timeout: Option<u64>,
-    /// Seconds that requests in flight have to finish at shutdown [default: 30]
-    #[arg(long, value_name = "SECONDS")]
-    #[serde(alias = "shutdown_timeout")]
-    pub shutdown_timeout: Option<u64>,
-    /// Web origin whose pages may also send unsigned calls, or *; repeatable
-    #[arg(long, value_name = "ORIGIN")]
-    #[serde(alias = "cors_origin")]
-    pub cors_origin: Vec<String>,
-    /// Address of a proxy whose forwarding fields are believed; repeatable [default: loopback]
-    #[arg(long, value_name = "ADDRESS")]
-    #[serde(alias = "trusted_proxy")]
-    pub trusted_proxy: Vec<IpAddr>,
-    /// `[[pack]]`: the rules of a pack.
-    #[arg(skip)]
-    pub pack: Vec<PackTable>,
-    /// `[[call-key]]`: a call key that may sign without a certificate.
-    #[arg(skip)]
-    #[serde(alias = "call_key")]
-    pub call_key: Vec<CallKeyTable>,
-    /// Thumbprints of keys that must not be used any more.
-    #[arg(skip)]
-    pub revoked: Vec<String>,
-}
-
-/// The rules of one pack in the file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PackTable {
-    guid: String,
-    #[serde(default = "signed")]
-    accept: Vec<Accept>,
-    owner: Option<String>,
-    #[serde(alias = "allowed_users", default)]
-    allowed_users: Option<UserList>,
-    #[serde(default)]
-    agent: Vec<AgentTable>,
-}
-
-fn signed() -> Vec<Accept> {
-    vec![Accept::Signed]
-}
-
-/// A way to call a pack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Accept {
-    Signed,
-    Open,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct AgentTable {
-    name: String,
-    #[serde(alias = "allowed_users")]
-    allowed_users: UserList,
-}
-
-/// `"*"`, or a list of names.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum UserList {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// A registered call key in the file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CallKeyTable {
-    identity: String,
-    key: String,
-    expires: String,
-}
-
-/// What is wrong with the configuration, and how to mend it.
-#[derive(Debug)]
-pub struct ConfigError {
-    what: String,
-    hint: &'static str,
-}
-
-impl ConfigError {
-    /// An error, and what to do about it.
-    pub fn new(what: impl Into<String>, hint: &'static str) -> Self {
-        Self { what: what.into(), hint }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        self.hint
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for ConfigError {}
+use super::flags::{Accept, Flags, UserList};
 
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
@@ -204,75 +54,6 @@ pub struct Timeouts {
 }
 
 impl Flags {
-    /// Reads a TOML file. Paths of key files in it are relative to it.
-    ///
-    /// # Errors
-    /// With the file, the line and the key.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::new(
-                format!("{}: {error}", path.display()),
-                "give --config the path of a file that can be read",
-            )
-        })?;
-        let flags: Self = toml::from_str(&text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            ConfigError::new(
-                format!("{}:{line}: {}", path.display(), error.message()),
-                "the keys are those of `envelope-verifier serve --help`, and [[pack]], [[call-key]], revoked",
-            )
-        })?;
-        Ok(flags.relative_to(path.parent().unwrap_or(Path::new(""))))
-    }
-
-    fn relative_to(mut self, directory: &Path) -> Self {
-        let rebase = |key: &mut String| {
-            let path = directory.join(&*key);
-            if path.is_file() {
-                *key = path.display().to_string();
-            }
-        };
-        for entry in &mut self.trust {
-            if let Some((name, key)) = entry.split_once('=') {
-                let mut key = key.to_owned();
-                rebase(&mut key);
-                *entry = format!("{name}={key}");
-            }
-        }
-        self.call_key.iter_mut().for_each(|entry| rebase(&mut entry.key));
-        self
-    }
-
-    /// These flags over those of a file: single values win, lists are joined.
-    #[must_use]
-    pub fn over(self, file: Self) -> Self {
-        let joined = |mut list: Vec<String>, more: Vec<String>| {
-            list.extend(more);
-            list
-        };
-        Self {
-            listen: self.listen.or(file.listen),
-            upstream: self.upstream.or(file.upstream),
-            authority: joined(file.authority, self.authority),
-            auth_required: self.auth_required || file.auth_required,
-            trust: joined(file.trust, self.trust),
-            allow_open: self.allow_open || file.allow_open,
-            max_body: self.max_body.or(file.max_body),
-            window: self.window.or(file.window),
-            replay_capacity: self.replay_capacity.or(file.replay_capacity),
-            head_timeout: self.head_timeout.or(file.head_timeout),
-            body_timeout: self.body_timeout.or(file.body_timeout),
-            upstream_timeout: self.upstream_timeout.or(file.upstream_timeout),
-            shutdown_timeout: self.shutdown_timeout.or(file.shutdown_timeout),
-            cors_origin: joined(file.cors_origin, self.cors_origin),
-            trusted_proxy: file.trusted_proxy.into_iter().chain(self.trusted_proxy).collect(),
-            pack: file.pack,
-            call_key: file.call_key,
-            revoked: file.revoked,
-        }
-    }
-
     /// Makes a configuration of them.
     ///
     /// # Errors
@@ -364,7 +145,7 @@ impl Flags {
 
     fn policy(&self) -> Result<Policy, ConfigError> {
         let mut policy = Policy::new(if self.auth_required { Pack::trusted() } else { Pack::open() });
-        let mut guids = std::collections::BTreeSet::new();
+        let mut guids = BTreeSet::new();
         for table in &self.pack {
             if !guids.insert(&table.guid) {
                 return Err(ConfigError::new(
@@ -406,6 +187,34 @@ impl Flags {
         Ok(policy)
     }
 }
+
+/// What is wrong with the configuration, and how to mend it.
+#[derive(Debug)]
+pub struct ConfigError {
+    what: String,
+    hint: &'static str,
+}
+
+impl ConfigError {
+    /// An error, and what to do about it.
+    pub fn new(what: impl Into<String>, hint: &'static str) -> Self {
+        Self { what: what.into(), hint }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        self.hint
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for ConfigError {}
 
 fn check_new(trust: &TrustList, key: &Thumbprint) -> Result<(), ConfigError> {
     match trust.standing(key) {

@@ -5,6 +5,7 @@
 mod agent;
 mod browsers;
 pub mod config;
+pub mod flags;
 mod forward_auth;
 mod gateway;
 pub mod listen;
@@ -12,6 +13,7 @@ mod place;
 pub mod routes;
 mod upstream;
 
-pub use config::{Config, ConfigError, Flags};
+pub use config::{Config, ConfigError};
+pub use flags::Flags;
 pub use listen::serve;
 pub use routes::App;
