@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use envelope_core::{
-    Access, Caller, Code, Field, Policy, Refusal, Request, SharedReplayCache, Trust, Verified, Verifier,
-    is_enveloped,
+    Access, Caller, Code, Field, Intact, Policy, Refusal, Request, SharedReplayCache, Trust, Verified,
+    Verifier, is_enveloped,
 };
 use http::HeaderMap;
 use http::request::Parts;
@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 
 use crate::certificates::ShardedCertificateCache;
 use crate::clock::Clock;
+use crate::mark::Mark;
 use crate::replay::ShardedReplayCache;
 
 /// A verifier with everything it needs to decide: whom it trusts, what it has seen, who may call what.
@@ -24,6 +25,7 @@ pub struct Guard<T, R = ShardedReplayCache> {
     policy: Policy,
     replay: Arc<R>,
     clock: Clock,
+    mark: Option<Arc<Mark>>,
     max_body: usize,
 }
 
@@ -53,7 +55,7 @@ impl<T: Trust> Guard<T> {
         let replay = ShardedReplayCache::new(1_000_000).expect("the system has random bytes");
         let (replay, clock) = (Arc::new(replay), Clock::system());
         let verifier = verifier.with_certificates(ShardedCertificateCache::new(CERTIFICATES));
-        Self { verifier, trust, policy, replay, clock, max_body: MEBIBYTE }
+        Self { verifier, trust, policy, replay, clock, mark: None, max_body: MEBIBYTE }
     }
 }
 
@@ -61,14 +63,21 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
     /// The same with another replay cache: one with another capacity, or one that several verifiers share.
     #[must_use]
     pub fn with_replay_cache<S>(self, replay: Arc<S>) -> Guard<T, S> {
-        let Self { verifier, trust, policy, clock, max_body, .. } = self;
-        Guard { verifier, trust, policy, replay, clock, max_body }
+        let Self { verifier, trust, policy, clock, mark, max_body, .. } = self;
+        Guard { verifier, trust, policy, replay, clock, mark, max_body }
     }
 
     /// The same with another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The same with a mark that outlives the process, so that nothing is accepted again after it began anew.
+    #[must_use]
+    pub fn with_mark(mut self, mark: Arc<Mark>) -> Self {
+        self.mark = Some(mark);
         self
     }
 
@@ -116,8 +125,7 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
                 let mut check = verified.body();
                 let body = self.read(body, |chunk| check.update(chunk)).await?;
                 let intact = check.finish(self.clock.now())?;
-                let fresh = intact.fresh_in(&*self.replay, self.clock.now()).await?;
-                (Some(fresh.into_caller()), body)
+                (Some(self.caller(intact).await?), body)
             }
             None => {
                 // Nobody makes a verifier read a body that it would not let through.
@@ -145,12 +153,20 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
             Some(verified) => {
                 let body_expected = !["GET", "HEAD", "OPTIONS"].contains(&head.method.as_str());
                 let intact = verified.body_checked_elsewhere(body_expected)?;
-                Some(intact.fresh_in(&*self.replay, self.clock.now()).await?.into_caller())
+                Some(self.caller(intact).await?)
             }
             None => None,
         };
         self.policy.decide(caller.as_ref(), access).into_result()?;
         Ok(caller)
+    }
+
+    /// Stage 7.
+    async fn caller(&self, intact: Intact) -> Result<Caller, Refusal> {
+        if let Some(mark) = &self.mark {
+            mark.check(intact.call().created())?;
+        }
+        Ok(intact.fresh_in(&*self.replay, self.clock.now()).await?.into_caller())
     }
 
     /// Stages 1 to 5; `None` when the request is not an envelope at all.

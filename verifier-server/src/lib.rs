@@ -26,6 +26,7 @@ mod certificates;
 mod clock;
 mod guard;
 mod layer;
+mod mark;
 mod problem;
 mod replay;
 #[cfg(feature = "server")]
@@ -35,6 +36,7 @@ pub use certificates::ShardedCertificateCache;
 pub use clock::Clock;
 pub use guard::{Admitted, Guard};
 pub use layer::{VerifierLayer, VerifierService};
+pub use mark::Mark;
 pub use problem::{ACCEPT_SIGNATURE, problem};
 pub use replay::ShardedReplayCache;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use envelope_verifier::Clock;
-use envelope_verifier::server::{App, Config, ConfigError, Flags, serve};
+use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,9 +58,21 @@ fn run(config: Config) -> Result<(), ConfigError> {
             ConfigError::new(format!("{}: {error}", config.listen), "choose another address with --listen")
         })?;
         let address = listener.local_addr().unwrap_or(config.listen);
-        let app = App::new(&config, address, Clock::system())?;
+        let clock = Clock::system();
+        let data_dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &clock)).transpose()?;
+        let app = App::new(&config, address, clock.clone(), data_dir.as_ref().map(DataDir::mark))?;
         announce(&config, address);
-        serve(listener, app.router(), config.timeouts, stop()).await;
+        let serving = serve(listener, app.router(), config.timeouts, stop());
+        match data_dir {
+            None => serving.await,
+            Some(data_dir) => {
+                tokio::select! {
+                    () = serving => {}
+                    () = data_dir.keep_reserving(&clock) => {}
+                }
+                data_dir.close();
+            }
+        }
         Ok(())
     });
     // What is still in flight has had its time: a name that is being looked up, say, must not hold up the end.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use envelope_core::key::format::KeyRef;
 use envelope_core::{
@@ -28,6 +29,8 @@ pub struct Config {
     pub auth_required: bool,
     /// The longest window of a signature.
     pub window: Window,
+    /// The directory of what outlives the program.
+    pub data_dir: Option<PathBuf>,
     /// The longest body, in bytes.
     pub max_body: usize,
     /// How many live nonces are remembered.
@@ -98,6 +101,7 @@ impl Flags {
             policy,
             window,
             authorities: self.authority,
+            data_dir: self.data_dir,
             max_body: count(self.max_body, 1 << 20)?,
             replay_capacity: count(self.replay_capacity, 1_000_000)?,
             timeouts: Timeouts {

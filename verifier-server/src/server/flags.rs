@@ -1,7 +1,7 @@
 //! What the program is told: flags, and a TOML file with the same keys.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -31,6 +31,10 @@ pub struct Flags {
     #[arg(long)]
     #[serde(alias = "allow_open")]
     pub allow_open: bool,
+    /// Directory of what outlives the program: with it, nothing is accepted a second time after a restart
+    #[arg(long, value_name = "DIRECTORY")]
+    #[serde(alias = "data_dir")]
+    pub data_dir: Option<PathBuf>,
     /// Longest body in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     #[serde(alias = "max_body")]
@@ -115,6 +119,7 @@ impl Flags {
                 *entry = format!("{name}={key}");
             }
         }
+        self.data_dir = self.data_dir.map(|data_dir| directory.join(data_dir));
         self.call_key.iter_mut().for_each(|entry| rebase(&mut entry.key));
         self
     }
@@ -133,6 +138,7 @@ impl Flags {
             auth_required: self.auth_required || file.auth_required,
             trust: joined(file.trust, self.trust),
             allow_open: self.allow_open || file.allow_open,
+            data_dir: self.data_dir.or(file.data_dir),
             max_body: self.max_body.or(file.max_body),
             window: self.window.or(file.window),
             replay_capacity: self.replay_capacity.or(file.replay_capacity),

@@ -5,6 +5,7 @@
 mod agent;
 mod browsers;
 pub mod config;
+mod data_dir;
 pub mod flags;
 mod forward_auth;
 mod gateway;
@@ -14,6 +15,7 @@ pub mod routes;
 mod upstream;
 
 pub use config::{Config, ConfigError};
+pub use data_dir::DataDir;
 pub use flags::Flags;
 pub use listen::serve;
 pub use routes::App;

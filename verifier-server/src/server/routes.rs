@@ -20,6 +20,7 @@ use super::upstream::{Hop, Upstream};
 use super::{forward_auth, gateway};
 use crate::clock::Clock;
 use crate::guard::Guard;
+use crate::mark::Mark;
 use crate::replay::ShardedReplayCache;
 
 /// The running program: everything that a request needs.
@@ -36,11 +37,16 @@ struct Inner {
 }
 
 impl App {
-    /// The program for a configuration, listening on `address`.
+    /// The program for a configuration, listening on `address`, with the mark of its data directory where it has one.
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn new(config: &Config, address: SocketAddr, clock: Clock) -> Result<Self, ConfigError> {
+    pub fn new(
+        config: &Config,
+        address: SocketAddr,
+        clock: Clock,
+        mark: Option<Arc<Mark>>,
+    ) -> Result<Self, ConfigError> {
         let authorities = if config.authorities.is_empty() {
             // Clients leave the default port out.
             let port = if address.port() == 80 { String::new() } else { format!(":{}", address.port()) };
@@ -66,6 +72,10 @@ impl App {
             .with_replay_cache(Arc::new(replay))
             .with_clock(clock)
             .with_max_body(config.max_body);
+        let guard = match mark {
+            Some(mark) => guard.with_mark(mark),
+            None => guard,
+        };
         let upstream_timeout = Duration::from_secs(config.timeouts.upstream);
         let upstream =
             config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;

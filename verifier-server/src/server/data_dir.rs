@@ -1,0 +1,109 @@
+//! The directory of what outlives the program: one verifier at a time, and the mark below which envelopes are refused.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use envelope_core::Timestamp;
+
+use super::config::ConfigError;
+use crate::clock::Clock;
+use crate::mark::Mark;
+
+/// How far the mark is reserved ahead, in seconds: the skew of clocks, and some beats of the task that does it.
+const AHEAD: u64 = 10;
+/// Between two of those.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// The directory, while this process has it.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    mark: Arc<Mark>,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Takes the directory, makes it where it is missing, and reserves the first seconds.
+    ///
+    /// # Errors
+    /// When another verifier has it, or it cannot be used.
+    pub fn open(path: &Path, clock: &Clock) -> Result<Self, ConfigError> {
+        let hint = "give --data-dir a directory of this verifier's own, which it can write";
+        let unusable = |error: io::Error| ConfigError::new(format!("{}: {error}", path.display()), hint);
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join("lock"));
+        let lock = lock.map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(ConfigError::new(
+                    format!("another verifier runs on {}", path.display()),
+                    "each verifier has a data directory of its own",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+        }
+        let begin = match fs::read_to_string(path.join("replay-mark")) {
+            Ok(text) => text.trim_ascii().parse().map_err(|_| {
+                ConfigError::new(
+                    format!("{} is no time in seconds", path.join("replay-mark").display()),
+                    "wait for as long as signatures are good, then remove it",
+                )
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(unusable(error)),
+        };
+        let mark = Arc::new(Mark::new(Timestamp::from_unix(begin)));
+        let directory = Self { path: path.into(), mark, _lock: lock };
+        directory.reserve(clock.now()).map_err(unusable)?;
+        Ok(directory)
+    }
+
+    /// The mark.
+    #[must_use]
+    pub fn mark(&self) -> Arc<Mark> {
+        Arc::clone(&self.mark)
+    }
+
+    /// Keeps reserving the next seconds, for ever. While that fails, envelopes are refused.
+    pub async fn keep_reserving(&self, clock: &Clock) {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            if let Err(error) = self.reserve(clock.now()) {
+                tracing::error!(%error, "the replay mark cannot be written");
+            }
+        }
+    }
+
+    /// Writes down what was really accepted, so that the next run can begin at once.
+    pub fn close(self) {
+        if let Err(error) = self.write(self.mark.highest()) {
+            // The mark that was reserved holds all the same.
+            tracing::warn!(%error, "the replay mark cannot be written");
+        }
+    }
+
+    fn reserve(&self, now: Timestamp) -> io::Result<()> {
+        // A clock that is set back does not take back what may have been accepted.
+        let until = now.plus(AHEAD).max(self.mark.reserved());
+        self.write(until)?;
+        self.mark.reserve(until);
+        Ok(())
+    }
+
+    /// The old mark or the new one, never half of one, and on the disk before it counts.
+    fn write(&self, mark: Timestamp) -> io::Result<()> {
+        let temporary = self.path.join("replay-mark.tmp");
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+        writeln!(file, "{}", mark.as_unix())?;
+        file.sync_all()?;
+        fs::rename(&temporary, self.path.join("replay-mark"))?;
+        File::open(&self.path)?.sync_all()
+    }
+}
