@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use envelope_core::{Authorities, Code, Document, Field, Refusal, Request};
-use serde_json::Value;
 
 use crate::error::Error;
 
@@ -59,13 +58,10 @@ impl Message {
 
     fn from_document(json: &[u8]) -> Result<Self, Refusal> {
         let document = Document::parse(json)?;
-        let value: Value = serde_json::from_slice(json).map_err(|_| malformed("the document is not JSON"))?;
-        let member = |name| value.get(name).and_then(Value::as_str).unwrap_or_default();
-        let question_mark = if member("query").is_empty() { "" } else { "?" };
         let own = |(name, value): &Field<'_>| ((*name).to_owned(), value.to_vec());
         let message = Self {
-            method: member("method").into(),
-            target: format!("{}{question_mark}{}", member("path"), member("query")),
+            method: document.method().into(),
+            target: document.target().into(),
             fields: document.fields().iter().map(own).collect(),
             body: document.body().into(),
         };

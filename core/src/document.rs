@@ -110,6 +110,18 @@ impl Document {
         self.fields.first().map(|(_, host)| host.as_str()).unwrap_or_default()
     }
 
+    /// The method that it claims.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The target that it claims, in origin-form: path and query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// The body; empty when there is none.
     #[must_use]
     pub fn body(&self) -> &[u8] {

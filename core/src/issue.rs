@@ -58,8 +58,8 @@ impl Issue<'_> {
     /// Signs the certificate with an identity key: a compact JWS.
     ///
     /// # Errors
-    /// [`CertificateInvalid`](crate::Code::CertificateInvalid) for a lifetime, identifier, audience or scope that no verifier would take, and for the
-    /// identity key itself as call key.
+    /// [`CertificateInvalid`](crate::Code::CertificateInvalid) for a lifetime, identifier, audience or scope that no
+    /// verifier would take, and for the identity key itself as call key.
     pub fn sign(&self, identity_key: &SigningKey) -> Result<String, Refusal> {
         let input = self.signing_input(identity_key.verifying_key())?;
         let signature = identity_key.sign(input.as_bytes());

@@ -169,9 +169,9 @@ impl VerifyingKey {
         self.thumbprint
     }
 
-    /// The same key with a table of its multiples, for a key that will verify again: the table costs about a quarter of
-    /// a verification and saves as much of each. It is shared by the clones of the key. What is accepted does not
-    /// change; a P-256 key stays as it is.
+    /// The same key with a table of its multiples, for a key that will verify again: making the table takes time that
+    /// each verification then saves a part of. It is shared by the clones of the key. What is accepted does not change;
+    /// a P-256 key stays as it is.
     #[must_use]
     pub fn prepare(mut self) -> Self {
         if self.prepared.is_none() {
