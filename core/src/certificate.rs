@@ -63,6 +63,17 @@ impl Grant {
     }
 }
 
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claims {
+    pub(crate) issuer: Thumbprint,
+    pub(crate) call_key: VerifyingKey,
+    pub(crate) issued: Timestamp,
+    pub(crate) expires: Timestamp,
+    pub(crate) id: Option<String>,
+    pub(crate) grant: Grant,
+}
+
 /// A certificate that was read and whose signature has not been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntrustedCertificate<'a> {
@@ -70,11 +81,7 @@ pub struct UntrustedCertificate<'a> {
     signing_input: &'a str,
     signature: Signature,
     identity_key: VerifyingKey,
-    call_key: VerifyingKey,
-    issued: Timestamp,
-    expires: Timestamp,
-    id: Option<String>,
-    grant: Grant,
+    claims: Claims,
 }
 
 impl<'a> UntrustedCertificate<'a> {
@@ -120,7 +127,9 @@ impl<'a> UntrustedCertificate<'a> {
             return Err(invalid("cnf is the issuer's own key"));
         }
         let signature = Signature::from_bytes(bytes);
-        Ok(Self { jws, signing_input, signature, identity_key, call_key, issued, expires, id, grant })
+        let issuer = identity_key.thumbprint();
+        let claims = Claims { issuer, call_key, issued, expires, id, grant };
+        Ok(Self { jws, signing_input, signature, identity_key, claims })
     }
 
     /// The identity key that claims to have signed it.
@@ -132,31 +141,35 @@ impl<'a> UntrustedCertificate<'a> {
     /// The call key that it speaks of.
     #[must_use]
     pub const fn call_key(&self) -> &VerifyingKey {
-        &self.call_key
+        &self.claims.call_key
     }
 
     /// When it was issued (`iat`).
     #[must_use]
     pub const fn issued(&self) -> Timestamp {
-        self.issued
+        self.claims.issued
     }
 
     /// The moment from which on it is not good any more (`exp`).
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
-        self.expires
+        self.claims.expires
     }
 
     /// Its identifier (`jti`).
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.claims.id.as_deref()
     }
 
     /// What it allows.
     #[must_use]
     pub const fn grant(&self) -> &Grant {
-        &self.grant
+        &self.claims.grant
+    }
+
+    pub(crate) const fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Checks the times: spec, V4.5 and V4.6.
@@ -164,7 +177,7 @@ impl<'a> UntrustedCertificate<'a> {
     /// # Errors
     /// [`Code::CertificateInvalid`], [`Code::CertificateExpired`].
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
-        check_time(self.issued, self.expires, now)
+        self.claims.check_time(now)
     }
 
     /// Checks the signature of the identity key: spec, V4.10. Whose key that is, is another question.
@@ -175,15 +188,7 @@ impl<'a> UntrustedCertificate<'a> {
         self.identity_key
             .verify(self.signing_input.as_bytes(), &self.signature)
             .map_err(|_| invalid("the signature of the certificate does not verify"))?;
-        Ok(Certificate {
-            jws: self.jws.into(),
-            identity_key: self.identity_key.thumbprint(),
-            call_key: self.call_key,
-            issued: self.issued,
-            expires: self.expires,
-            id: self.id,
-            grant: self.grant,
-        })
+        Ok(Certificate { jws: self.jws.into(), claims: self.claims })
     }
 }
 
@@ -191,20 +196,19 @@ impl<'a> UntrustedCertificate<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     jws: String,
-    identity_key: Thumbprint,
-    call_key: VerifyingKey,
-    issued: Timestamp,
-    expires: Timestamp,
-    id: Option<String>,
-    grant: Grant,
+    claims: Claims,
 }
 
 impl Certificate {
     /// The same with a call key that is prepared to verify many signatures: for certificates that are kept.
     #[must_use]
     pub fn prepare(mut self) -> Self {
-        self.call_key = self.call_key.prepare();
+        self.claims.call_key = self.claims.call_key.prepare();
         self
+    }
+
+    pub(crate) const fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Checks the times again: spec, V4.5 and V4.6.
@@ -212,7 +216,7 @@ impl Certificate {
     /// # Errors
     /// [`Code::CertificateInvalid`], [`Code::CertificateExpired`].
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
-        check_time(self.issued, self.expires, now)
+        self.claims.check_time(now)
     }
 
     /// The compact JWS.
@@ -224,48 +228,50 @@ impl Certificate {
     /// The thumbprint of the identity key that signed it.
     #[must_use]
     pub const fn identity_key(&self) -> Thumbprint {
-        self.identity_key
+        self.claims.issuer
     }
 
     /// The call key that it speaks of.
     #[must_use]
     pub const fn call_key(&self) -> &VerifyingKey {
-        &self.call_key
+        &self.claims.call_key
     }
 
     /// When it was issued (`iat`).
     #[must_use]
     pub const fn issued(&self) -> Timestamp {
-        self.issued
+        self.claims.issued
     }
 
     /// The moment from which on it is not good any more (`exp`).
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
-        self.expires
+        self.claims.expires
     }
 
     /// Its identifier (`jti`).
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.claims.id.as_deref()
     }
 
     /// What it allows.
     #[must_use]
     pub const fn grant(&self) -> &Grant {
-        &self.grant
+        &self.claims.grant
     }
 }
 
-fn check_time(issued: Timestamp, expires: Timestamp, now: Timestamp) -> Result<(), Refusal> {
-    if issued > now.plus(Window::SKEW) {
-        return Err(invalid("the certificate was issued in the future"));
+impl Claims {
+    fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.issued > now.plus(Window::SKEW) {
+            return Err(invalid("the certificate was issued in the future"));
+        }
+        if now >= self.expires {
+            return Err(Refusal::new(Code::CertificateExpired, "the certificate has run out"));
+        }
+        Ok(())
     }
-    if now >= expires {
-        return Err(Refusal::new(Code::CertificateExpired, "the certificate has run out"));
-    }
-    Ok(())
 }
 
 fn decode_object(part: &str) -> Result<Object, Refusal> {

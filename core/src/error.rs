@@ -111,8 +111,10 @@ codes! {
     CertificateExpired = "certificate-expired", Certificate, 401, "the certificate has expired";
     /// The key belongs to no identity that the verifier knows. Told to clients as `bad-signature`.
     UnknownKey = "unknown-key", Certificate, 401, "the key is not known";
-    /// The identity key or the call key has been revoked.
+    /// The identity key, the call key or the certificate has been revoked.
     Revoked = "revoked", Certificate, 401, "the key has been revoked";
+    /// What the verifier knows of revocations is older than it may be.
+    RevocationStale = "revocation-stale", Certificate, 503, "revocations are not known well enough";
     /// A key of a kind, strength or role that is not accepted.
     KeyRefused = "key-refused", Certificate, 401, "the key is not accepted";
     /// The message names another algorithm than that of the key.

@@ -13,6 +13,9 @@
 //! | 7 | [`replay`] | [`Fresh`]: never seen before |
 //! | 8 | [`policy`] | [`Caller`], and a [`Decision`] |
 //!
+//! What is known of keys changes by the rules of [`registry`]: keys are registered, name their successor ([`succession`]),
+//! retire ([`retirement`]), are revoked ([`revocation`]); all of it in `spec/keys.md`.
+//!
 //! [`sign`] and [`issue`] are the other direction; [`Document`] is a signed request as JSON; [`error`] is the one table of
 //! everything that can go wrong.
 //!
@@ -87,9 +90,14 @@ pub mod issue;
 mod json;
 pub mod key;
 pub mod policy;
+pub mod registry;
 pub mod replay;
 pub mod request;
+pub mod retirement;
+pub mod revocation;
 pub mod sign;
+pub mod statement;
+pub mod succession;
 pub mod target;
 pub mod time;
 pub mod trust;
@@ -104,9 +112,14 @@ pub use error::{Code, Refusal, Stage};
 pub use issue::Issue;
 pub use key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
 pub use policy::{Access, Caller, Decision, Pack, Policy, Users};
+pub use registry::{Record, Records, Role};
 pub use replay::{Fresh, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, SharedReplayCache};
 pub use request::{Field, Request};
+pub use retirement::{Retirement, UntrustedRetirement};
+pub use revocation::{RevocationList, WithRevocations};
 pub use sign::{Signed, Signer};
+pub use statement::UntrustedStatement;
+pub use succession::{Succession, UntrustedSuccession};
 pub use time::{Timestamp, Window};
 pub use trust::{Identity, Standing, Trust, TrustList};
 pub use verify::{Body, Call, CertificateCache, Intact, Uncached, Verified, Verifier};

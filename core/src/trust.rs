@@ -1,11 +1,14 @@
 //! Whom a verifier knows: from the thumbprint of a key to the name of an identity.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
+use crate::error::Refusal;
 use crate::key::{Thumbprint, VerifyingKey};
+use crate::registry::{self, Record, Records};
 use crate::time::Timestamp;
 
 /// The name of an identity: `alice`, `github:alice`. It can stand in a header field as it is.
@@ -48,7 +51,14 @@ pub enum Standing {
     /// That it must not be used any more.
     Revoked,
     /// It is an identity key: it certifies call keys for this identity.
-    Identity(Identity),
+    Identity {
+        /// Whose it is.
+        identity: Identity,
+        /// The moment from which on it is not good any more; `None` for no end.
+        expires: Option<Timestamp>,
+        /// Certificates that it issued before are revoked.
+        issued_from: Timestamp,
+    },
     /// It is a call key that was registered, and needs no certificate.
     CallKey {
         /// Whose it is.
@@ -64,11 +74,28 @@ pub enum Standing {
 pub trait Trust {
     /// What is known of the key with this thumbprint.
     fn standing(&self, key: &Thumbprint) -> Standing;
+
+    /// Whether the certificate with this `jti`, by this identity key, has been revoked.
+    fn has_revoked(&self, identity_key: &Thumbprint, id: &str) -> bool;
+
+    /// Whether what is known of revocations is recent enough to decide by.
+    ///
+    /// # Errors
+    /// [`Code::RevocationStale`](crate::Code::RevocationStale).
+    fn check_current(&self, now: Timestamp) -> Result<(), Refusal>;
 }
 
 impl<T: Trust + ?Sized> Trust for &T {
     fn standing(&self, key: &Thumbprint) -> Standing {
         (**self).standing(key)
+    }
+
+    fn has_revoked(&self, identity_key: &Thumbprint, id: &str) -> bool {
+        (**self).has_revoked(identity_key, id)
+    }
+
+    fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
+        (**self).check_current(now)
     }
 }
 
@@ -76,11 +103,22 @@ impl<T: Trust + ?Sized> Trust for Arc<T> {
     fn standing(&self, key: &Thumbprint) -> Standing {
         (**self).standing(key)
     }
+
+    fn has_revoked(&self, identity_key: &Thumbprint, id: &str) -> bool {
+        (**self).has_revoked(identity_key, id)
+    }
+
+    fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
+        (**self).check_current(now)
+    }
 }
 
 /// Keys held in memory.
 #[derive(Clone, Debug, Default)]
-pub struct TrustList(BTreeMap<Thumbprint, Standing>);
+pub struct TrustList {
+    records: BTreeMap<Thumbprint, Record>,
+    certificates: BTreeSet<(Thumbprint, String)>,
+}
 
 impl TrustList {
     /// Nobody.
@@ -91,34 +129,70 @@ impl TrustList {
 
     /// Trusts an identity key; an identity may have several.
     pub fn trust(&mut self, identity: Identity, key: Thumbprint) {
-        self.0.insert(key, Standing::Identity(identity));
+        self.insert(Record::identity(identity, key));
     }
 
     /// Registers a call key that may sign without a certificate until `expires`.
     pub fn register(&mut self, identity: Identity, key: VerifyingKey, expires: Timestamp) {
-        self.0.insert(key.thumbprint(), Standing::CallKey { identity, key: Arc::new(key), expires });
+        self.insert(Record::call_key(identity, key, expires));
     }
 
     /// Revokes a key of either kind.
     pub fn revoke(&mut self, key: Thumbprint) {
-        self.0.insert(key, Standing::Revoked);
+        let record = registry::revoke_key(self, key);
+        self.insert(record);
     }
 
-    /// The names of the identities that have a key here, each once, in order.
+    /// Revokes one certificate: that with this `jti`, by this identity key.
+    pub fn revoke_certificate(&mut self, identity_key: Thumbprint, id: &str) {
+        self.certificates.insert((identity_key, id.into()));
+    }
+
+    /// Puts a record in place of the one that its key has, if it has one.
+    pub fn insert(&mut self, record: Record) {
+        self.records.insert(record.key, record);
+    }
+
+    /// The same for what [`registry`] decides.
+    pub fn apply(&mut self, records: impl IntoIterator<Item = Record>) {
+        records.into_iter().for_each(|record| self.insert(record));
+    }
+
+    /// All records, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    /// The names of the identities that have a key here that is not revoked, each once, in order.
     #[must_use]
-    pub fn identities(&self) -> alloc::collections::BTreeSet<String> {
-        let name = |standing: &Standing| match standing {
-            Standing::Identity(identity) | Standing::CallKey { identity, .. } => {
-                Some(identity.as_str().into())
-            }
-            Standing::Unknown | Standing::Revoked => None,
-        };
-        self.0.values().filter_map(name).collect()
+    pub fn identities(&self) -> BTreeSet<String> {
+        let live = self.records.values().filter(|record| !record.revoked);
+        live.filter_map(|record| record.owner()).map(|identity| identity.as_str().into()).collect()
+    }
+}
+
+impl Records for TrustList {
+    fn record(&self, key: &Thumbprint) -> Option<Record> {
+        self.records.get(key).cloned()
+    }
+
+    fn records_of(&self, identity: &Identity) -> Vec<Record> {
+        self.records.values().filter(|record| record.owner() == Some(identity)).cloned().collect()
     }
 }
 
 impl Trust for TrustList {
     fn standing(&self, key: &Thumbprint) -> Standing {
-        self.0.get(key).cloned().unwrap_or(Standing::Unknown)
+        self.records.get(key).map_or(Standing::Unknown, Record::standing)
+    }
+
+    fn has_revoked(&self, identity_key: &Thumbprint, id: &str) -> bool {
+        // Nothing is allocated for the usual case.
+        !self.certificates.is_empty() && self.certificates.contains(&(*identity_key, String::from(id)))
+    }
+
+    /// A list in memory is what its owner last said: always recent.
+    fn check_current(&self, _: Timestamp) -> Result<(), Refusal> {
+        Ok(())
     }
 }

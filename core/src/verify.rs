@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use crate::authority::Authorities;
 use crate::base::SignatureBase;
-use crate::certificate::{Certificate, Grant, UntrustedCertificate};
+use crate::certificate::{Certificate, Claims, Grant, UntrustedCertificate};
 use crate::digest::{BodyHasher, ContentDigest};
 use crate::envelope::{Envelope, SignatureKey};
 use crate::error::{Code, Refusal};
@@ -114,7 +114,7 @@ fn check_expires(expires: Timestamp, now: Timestamp) -> Result<(), Refusal> {
     if now > expires { Err(Refusal::new(Code::Expired, "expires has passed")) } else { Ok(()) }
 }
 
-/// Stage 4: the key that must have made the signature, and whom it speaks for (spec, V4.1 to V4.15).
+/// Stage 4: the key that must have made the signature, and whom it speaks for (spec, V4.1 to V4.16).
 struct CallKey {
     key: Key,
     identity: Identity,
@@ -139,20 +139,20 @@ impl CallKey {
         certificates: &impl CertificateCache,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
+        trust.check_current(now)?;
         let keyid = envelope.untrusted_keyid();
         let call_key = match &envelope.signature_key {
             None => Self::registered(keyid, trust, now)?,
             Some(SignatureKey::Certificate(jws)) => match certificates.recall(jws) {
                 Some(certificate) => {
                     certificate.check_time(now)?;
-                    let identity = speaker(certificate.identity_key(), certificate.call_key(), keyid, trust)?;
+                    let identity = speaker(certificate.claims(), keyid, trust, now)?;
                     Self { key: Key::Certified(certificate), identity }
                 }
                 None => {
                     let certificate = UntrustedCertificate::parse(jws)?;
                     certificate.check_time(now)?;
-                    let issuer = certificate.identity_key().thumbprint();
-                    let identity = speaker(issuer, certificate.call_key(), keyid, trust)?;
+                    let identity = speaker(certificate.claims(), keyid, trust, now)?;
                     Self { key: Key::Certified(certificates.keep(certificate.verify()?)), identity }
                 }
             },
@@ -175,7 +175,7 @@ impl CallKey {
         match Thumbprint::parse(keyid).map_or(Standing::Unknown, |keyid| trust.standing(&keyid)) {
             Standing::Revoked => Err(REVOKED),
             Standing::Unknown => Err(UNKNOWN),
-            Standing::Identity(_) => Err(refused("an identity key signs no requests")),
+            Standing::Identity { .. } => Err(refused("an identity key signs no requests")),
             Standing::CallKey { expires, .. } if now >= expires => {
                 Err(Refusal::new(Code::CertificateExpired, "the registration of the key has run out"))
             }
@@ -191,27 +191,38 @@ impl CallKey {
     }
 }
 
-/// Whom a certificate speaks for, as far as the verifier knows its two keys now.
+/// Whom a certificate speaks for, as far as the verifier knows it and its two keys now.
 fn speaker(
-    issuer: Thumbprint,
-    call_key: &VerifyingKey,
+    certificate: &Claims,
     keyid: &str,
     trust: &impl Trust,
+    now: Timestamp,
 ) -> Result<Identity, Refusal> {
-    let call_key = call_key.thumbprint();
+    let call_key = certificate.call_key.thumbprint();
     if Thumbprint::parse(keyid) != Some(call_key) {
         return Err(Refusal::new(
             Code::CertificateInvalid,
             "keyid is not the key that the certificate speaks of",
         ));
     }
-    match (trust.standing(&issuer), trust.standing(&call_key)) {
+    match (trust.standing(&certificate.issuer), trust.standing(&call_key)) {
         (Standing::Revoked, _) | (_, Standing::Revoked) => Err(REVOKED),
         (Standing::Unknown | Standing::CallKey { .. }, _) => Err(UNKNOWN),
-        (Standing::Identity(_), Standing::Identity(_)) => {
+        (Standing::Identity { .. }, Standing::Identity { .. }) => {
             Err(refused("the call key is an identity key: those sign no requests"))
         }
-        (Standing::Identity(identity), Standing::Unknown | Standing::CallKey { .. }) => Ok(identity),
+        (Standing::Identity { identity, expires, issued_from }, _) => {
+            let id = certificate.id.as_deref();
+            if certificate.issued < issued_from
+                || id.is_some_and(|id| trust.has_revoked(&certificate.issuer, id))
+            {
+                return Err(Refusal::new(Code::Revoked, "the certificate has been revoked"));
+            }
+            if expires.is_some_and(|expires| now >= expires) {
+                return Err(Refusal::new(Code::CertificateExpired, "the time of the identity key is over"));
+            }
+            Ok(identity)
+        }
     }
 }
 

@@ -102,7 +102,7 @@ fn trust_is_a_list() {
     assert!(matches!(trust.standing(&identity), Standing::Unknown));
     trust.trust(alice(), identity);
     trust.register(Identity::new("bob").unwrap(), keys.call_key.verifying_key().clone(), NOW);
-    assert!(matches!(trust.standing(&identity), Standing::Identity(name) if name == alice()));
+    assert!(matches!(trust.standing(&identity), Standing::Identity { identity, .. } if identity == alice()));
     assert!(matches!(trust.standing(&call), Standing::CallKey { expires: NOW, .. }));
     assert!(is_call_key(&&trust, &call));
     assert!(is_call_key(&std::sync::Arc::new(trust.clone()), &call));
