@@ -1,5 +1,7 @@
 //! The command line: names, flags and help texts, defined once for the program, the man pages and the completions.
 
+mod key;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,11 @@ use envelope_core::Authorities;
 
 use crate::clock::{Lifetime, Moment};
 use crate::identity::Name;
+
+pub(crate) use key::{
+    ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen,
+    NewPassphrase, Passphrase,
+};
 
 /// Reads the command line.
 pub(crate) fn read() -> Result<Cli, clap::Error> {
@@ -39,9 +46,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make an identity key and print its keyid
     ///
-    /// Fails when the identity has a key already; nothing is overwritten.
+    /// Fails when the identity has a key already; nothing is overwritten. Without a passphrase and without --keyring the key is
+    /// kept in a file that only its owner can read.
     Keygen(Keygen),
-    /// Look at the identity keys that are here
+    /// List, show, import and export identity keys
     #[command(subcommand)]
     Key(Key),
     /// Print the header fields that sign a request
@@ -79,11 +87,13 @@ pub(crate) enum Command {
     /// For an agent process or a CI job that has a key pair of its own. Without --aud and --scope the certificate is good for
     /// everything that the identity may do.
     ///
-    /// The holder sends it as
+    /// The holder signs with it and needs no identity:
     ///
-    ///     Signature-Key: sig=jkt-jwt;jwt="…"
+    ///     openssl genpkey -algorithm ed25519 -out ci.pem && openssl pkey -in ci.pem -pubout -out ci.pub.pem
+    ///     envelope certify --for ci.pub.pem > ci.jws
+    ///     envelope call GET URL --key ci.pem --certificate ci.jws
     ///
-    /// and signs with an RFC 9421 library, spec sections 3 to 5.
+    /// or sends it as Signature-Key: sig=jkt-jwt;jwt="…" and signs with an RFC 9421 library, spec sections 3 to 5.
     #[command(verbatim_doc_comment)]
     Certify(Certify),
     /// Print completions for a shell
@@ -102,70 +112,21 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Passphrase {
-    /// File with the passphrase of the identity key, on one line [env: ENVELOPE_PASSPHRASE_FILE]
-    // Read elsewhere: clap takes an empty variable for a file without a name.
-    #[arg(long, value_name = "F")]
-    pub(crate) passphrase_file: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct Json {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
+/// A call key that somebody handed out, in place of one of the identity.
 #[derive(Args, Debug)]
-pub(crate) struct Keygen {
-    /// The algorithm of the key, and of the call keys that it certifies
-    #[arg(long, value_enum, default_value_t = KeyAlgorithm::Ed25519)]
-    pub(crate) alg: KeyAlgorithm,
-    #[command(flatten)]
-    pub(crate) passphrase: Passphrase,
-    #[command(flatten)]
-    pub(crate) json: Json,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-pub(crate) enum KeyAlgorithm {
-    Ed25519,
-    P256,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum Key {
-    /// List the identity keys: name, algorithm, keyid
-    List(KeyList),
-    /// Print the public key of the identity
-    Show(KeyShow),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct KeyList {
-    #[command(flatten)]
-    pub(crate) json: Json,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct KeyShow {
-    /// The spelling of the key
-    #[arg(long, value_enum, default_value_t = KeyFormat::Jwk)]
-    pub(crate) format: KeyFormat,
-    #[command(flatten)]
-    pub(crate) passphrase: Passphrase,
-    /// Print every spelling, in one JSON object
-    #[arg(long, conflicts_with = "format")]
-    pub(crate) json: bool,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-pub(crate) enum KeyFormat {
-    Jwk,
-    Pem,
-    Keyid,
-    Did,
-    Openssh,
+pub(crate) struct Handed {
+    /// Sign with this call key and no identity: a private key in PKCS#8 PEM that only its owner can read
+    #[arg(long, value_name = "F", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// The certificate of that key, as envelope certify prints it
+    #[arg(long, value_name = "F", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 /// The request to sign.
@@ -194,6 +155,8 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(crate) ttl: u64,
     #[command(flatten)]
+    pub(crate) handed: Handed,
+    #[command(flatten)]
     pub(crate) passphrase: Passphrase,
     /// The same as --format json
     #[arg(long)]
@@ -221,6 +184,8 @@ impl SignFormat {
 pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) request: Outgoing,
+    #[command(flatten)]
+    pub(crate) handed: Handed,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
 }

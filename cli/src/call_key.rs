@@ -8,11 +8,14 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{Grant, Issue, SigningKey, Thumbprint, Timestamp, UntrustedCertificate};
 use zeroize::Zeroizing;
 
+use crate::args::Handed;
 use crate::clock;
 use crate::error::Error;
+use crate::handed_key;
 use crate::home::Home;
 use crate::identity::{Identity, Name};
-use crate::passphrase::PassphraseFile;
+use crate::identity_key::IdentityKey;
+use crate::passphrase::PassphraseSource;
 use crate::pem;
 use crate::private_dir::Locked;
 use crate::random;
@@ -44,9 +47,17 @@ enum Stored {
 }
 
 impl CallKey {
+    /// The call key that was handed out, where one is given; else that of the identity.
+    pub(crate) fn choose(name: &Name, handed: &Handed, passphrase: &PassphraseSource) -> Result<Self, Error> {
+        match (&handed.key, &handed.certificate) {
+            (Some(key), Some(certificate)) => handed_key::read(key, certificate, passphrase),
+            _ => Self::of(&Home::find()?, name, passphrase),
+        }
+    }
+
     /// The call key of an identity: the stored one while it is fresh, without a lock and without a passphrase; else a new one,
     /// which is kept where it can be.
-    pub(crate) fn of(home: &Home, name: &Name, passphrase: &PassphraseFile) -> Result<Self, Error> {
+    fn of(home: &Home, name: &Name, passphrase: &PassphraseSource) -> Result<Self, Error> {
         let identity = Identity::new(home, name);
         if let Stored::Fresh(key) = stored(home, name, &identity)? {
             return Ok(key);
@@ -107,8 +118,13 @@ impl CallKey {
         &self.certificate
     }
 
-    fn make(identity_key: &SigningKey) -> Result<Self, Error> {
-        let key = random::key(identity_key.algorithm())?;
+    /// A key and the certificate that speaks of it.
+    pub(crate) const fn new(key: SigningKey, certificate: String) -> Self {
+        Self { key, certificate }
+    }
+
+    fn make(identity_key: &IdentityKey) -> Result<Self, Error> {
+        let key = random::key(identity_key.verifying_key().algorithm())?;
         let id = certificate_id()?;
         let issue = Issue {
             call_key: key.verifying_key(),
@@ -117,7 +133,7 @@ impl CallKey {
             id: &id,
             grant: Grant::everything(),
         };
-        let certificate = issue.sign(identity_key).map_err(Error::Unsignable)?;
+        let certificate = identity_key.certify(&issue)?;
         Ok(Self { key, certificate })
     }
 
@@ -187,7 +203,7 @@ mod tests {
 
     #[test]
     fn debug_says_nothing_of_the_secret() {
-        let key = CallKey::make(&random::key(Algorithm::P256).unwrap()).unwrap();
+        let key = CallKey::make(&random::key(Algorithm::P256).unwrap().into()).unwrap();
         assert_eq!(
             format!("{key:?}"),
             format!("CallKey(SigningKey(P256 {}))", key.key.verifying_key().thumbprint())
@@ -196,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_life_of_a_call_key_is_that_of_its_certificate() {
-        let identity_key = random::key(Algorithm::Ed25519).unwrap();
+        let identity_key = IdentityKey::from(random::key(Algorithm::Ed25519).unwrap());
         let identity = identity_key.verifying_key().thumbprint();
         let key = CallKey::make(&identity_key).unwrap();
         let issued = UntrustedCertificate::parse(&key.certificate).unwrap().issued();

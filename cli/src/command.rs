@@ -3,6 +3,8 @@
 mod call;
 mod certify;
 mod completions;
+mod export;
+mod import;
 mod inspect;
 mod key;
 mod keygen;
@@ -22,6 +24,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Keygen(args) => keygen::run(&identity, args),
         Command::Key(Key::List(args)) => key::list(&args),
         Command::Key(Key::Show(args)) => key::show(&identity, args),
+        Command::Key(Key::Import(args)) => import::run(&identity, args),
+        Command::Key(Key::Export(args)) => export::run(&identity, args),
         Command::Sign(args) => sign::run(&identity, args),
         Command::Call(args) => call::run(&identity, args),
         Command::Verify(args) => verify::run(&args),

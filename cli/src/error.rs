@@ -1,5 +1,6 @@
 //! Everything that can stop a command, and the exit status. What is said of it is in [`text`].
 
+mod homes;
 mod text;
 
 use std::io;
@@ -12,6 +13,9 @@ use crate::args::SignFormat;
 use crate::identity::Name;
 use crate::message::Limit;
 use crate::pem::PemError;
+use crate::ssh_agent::AgentError;
+
+pub(crate) use homes::{KeyringError, PassphraseError};
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -58,7 +62,13 @@ pub(crate) enum Error {
     NotListed(usize),
     /// The key of an identity cannot be read or written.
     Pem(PathBuf, PemError),
-    PassphraseFile(PathBuf, PassphraseError),
+    Passphrase(PassphraseError),
+    Agent(AgentError),
+    Keyring(KeyringError),
+    /// The private half of a key that the ssh-agent holds.
+    StaysInAgent,
+    /// `--private` with a spelling that only public keys have.
+    NoPrivateForm,
     Random(getrandom::Error),
     Clock,
     /// The HTTP client would send another target than the one that was signed.
@@ -92,20 +102,14 @@ pub(crate) enum MethodError {
     Case(String),
 }
 
-/// Why a file holds no passphrase.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum PassphraseError {
-    NotOneLine,
-    /// It ends with CR, or CR LF.
-    CarriageReturn,
-}
-
 /// Why a text is no KEY.
 #[derive(Debug)]
 pub(crate) enum KeyError {
     Refused(Refusal),
     Unreadable(io::Error),
     ThumbprintAlone,
+    /// A FIDO token signs other bytes than it is given.
+    SecurityKey,
 }
 
 /// A refusal of a verifier, as it was told.
@@ -117,6 +121,12 @@ pub(crate) struct Problem {
     pub(crate) ahead: Option<i128>,
     /// The host that was asked.
     pub(crate) authority: String,
+}
+
+impl From<PassphraseError> for Error {
+    fn from(error: PassphraseError) -> Self {
+        Self::Passphrase(error)
+    }
 }
 
 impl Error {

@@ -6,7 +6,7 @@ use envelope_core::Code;
 
 use crate::address::UrlPart;
 use crate::command::shell_quote;
-use crate::error::{Error, FieldError, KeyError, MethodError, PassphraseError, Problem};
+use crate::error::{Error, FieldError, KeyError, MethodError, Problem};
 use crate::message::Limit;
 use crate::pem::PemError;
 use crate::report::printable;
@@ -37,19 +37,14 @@ impl Error {
             Self::IdentityExists(name) => {
                 format!("envelope key show --identity {name} shows it; --identity NAME makes another one")
             }
-            Self::Pem(_, PemError::Encrypted) => {
-                "name a file that holds the passphrase, with --passphrase-file or ENVELOPE_PASSPHRASE_FILE"
-                    .into()
+            Self::Pem(path, error) => return pem_hint(path, *error),
+            Self::Passphrase(error) => error.hint()?.into(),
+            Self::Agent(error) => error.hint()?.into(),
+            Self::Keyring(error) => error.hint()?.into(),
+            Self::StaysInAgent => {
+                "that is what it is for: without --private the public key is printed".into()
             }
-            Self::Pem(path, PemError::OtherKind) => {
-                format!("openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} writes it as PKCS#8", quoted(path))
-            }
-            Self::PassphraseFile(_, PassphraseError::NotOneLine) => {
-                "a passphrase file holds one line that is not empty".into()
-            }
-            Self::PassphraseFile(_, PassphraseError::CarriageReturn) => {
-                "end the line with LF alone, not with CR LF as Windows does".into()
-            }
+            Self::NoPrivateForm => "--format pem, jwk and openssh have one".into(),
             Self::Send(error, Some(variable)) if error.is_connect() => {
                 format!("{variable} is set: requests go through that proxy, but for the hosts in no_proxy")
             }
@@ -66,6 +61,25 @@ impl Error {
         };
         Some(hint)
     }
+}
+
+fn pem_hint(path: &Path, error: PemError) -> Option<String> {
+    Some(match error {
+        PemError::Encrypted => {
+            "take the passphrase from a file (--passphrase-file, ENVELOPE_PASSPHRASE_FILE), from a command \
+            (--passphrase-command, ENVELOPE_PASSPHRASE_COMMAND), or run this at a terminal, which asks for it"
+                .into()
+        }
+        PemError::OtherKind => {
+            format!("openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} writes it as PKCS#8", quoted(path))
+        }
+        PemError::UnknownSpelling => {
+            "a private key is a PEM of OpenSSH, PKCS#8 or SEC 1, or a JWK with d; --ssh-agent KEY takes a public one"
+                .into()
+        }
+        PemError::NoPrivateJwk => "a private key has d beside x (and y)".into(),
+        _ => return None,
+    })
 }
 
 impl UrlPart {
@@ -112,6 +126,7 @@ impl KeyError {
     const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Refused(_) => None,
+            Self::SecurityKey => Some("keys on PIV and PKCS#11 tokens sign what they are given"),
             Self::Unreadable(_) => Some("a key is a file (PEM, JWK or OpenSSH), a did:key or a thumbprint"),
             Self::ThumbprintAlone => Some("a key is a file (PEM, JWK or OpenSSH) or a did:key"),
         }
@@ -170,6 +185,7 @@ const fn verify_hint(code: Code) -> Option<&'static str> {
 const fn sign_hint(code: Code) -> Option<&'static str> {
     match code {
         Code::Malformed => Some("covered fields hold printable ASCII"),
+        Code::CertificateExpired => Some("envelope certify --for KEY makes a new one, where the identity is"),
         Code::Duplicate => Some("this header field can be given once"),
         _ => None,
     }

@@ -1,55 +1,22 @@
-//! Identity keys at rest: `NAME.pem`, the private key, and beside it `NAME.pub.jwk`, so that looking at an identity and
-//! signing with a live call key need no passphrase.
+//! Identity keys at rest: `NAME.pem`, the private key or where it lives, and beside a private key `NAME.pub.jwk`, so that
+//! looking at an identity and signing with a live call key need no passphrase.
 
-use std::fmt;
-use std::str::FromStr;
+mod name;
 
 use envelope_core::{SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
+use crate::elsewhere::{self, Place};
 use crate::error::Error;
 use crate::home::Home;
-use crate::passphrase::{Passphrase, PassphraseFile};
-use crate::pem;
+use crate::identity_key::IdentityKey;
+use crate::keyring;
+use crate::passphrase::{Passphrase, PassphraseSource};
+use crate::pem::{self, PemError};
 use crate::private_dir::{Locked, PrivateDir};
 use crate::public_file;
 
-/// The name of an identity, good as a file name: 1 to 64 characters of `A-Z a-z 0-9 . _ -`, not starting with a dot or a
-/// dash.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name(String);
-
-impl Name {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether it is the one that is meant when none is named.
-    pub(crate) fn is_default(&self) -> bool {
-        self.0 == "default"
-    }
-}
-
-impl FromStr for Name {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ok = (1..=64).contains(&text.len())
-            && !text.starts_with(['.', '-'])
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if ok {
-            Ok(Self(text.into()))
-        } else {
-            Err("a name has 1 to 64 characters of A-Z a-z 0-9 . _ - and does not start with a dot or a dash")
-        }
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub(crate) use name::Name;
 
 /// The names of the identities that are here, in order.
 pub(crate) fn list(home: &Home) -> Result<Vec<Name>, Error> {
@@ -58,6 +25,33 @@ pub(crate) fn list(home: &Home) -> Result<Vec<Name>, Error> {
     let mut names: Vec<Name> = names.collect();
     names.sort();
     Ok(names)
+}
+
+/// Where a key lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyHome {
+    /// In its file, as it is.
+    File,
+    /// In its file, encrypted.
+    Encrypted,
+    Elsewhere(Place),
+}
+
+impl KeyHome {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Encrypted => "encrypted",
+            Self::Elsewhere(place) => place.as_str(),
+        }
+    }
+}
+
+/// What the file of a private key holds.
+#[allow(clippy::large_enum_variant, reason = "one is looked at at a time")]
+enum Kept {
+    Here(Zeroizing<Vec<u8>>),
+    Elsewhere(Place, VerifyingKey),
 }
 
 /// The key of one identity.
@@ -81,51 +75,114 @@ impl<'a> Identity<'a> {
         format!("{}.pub.jwk", self.name)
     }
 
-    /// Whether there is a key.
-    pub(crate) fn exists(&self) -> Result<bool, Error> {
-        self.dir.holds(&self.private_file())
+    /// Fails when there is one: what is there already stays.
+    pub(crate) fn check_new(&self) -> Result<(), Error> {
+        if self.dir.holds(&self.private_file())? { Err(self.taken()) } else { Ok(()) }
     }
 
-    /// Keeps a new key. One that is there already stays.
-    pub(crate) fn create(&self, key: &SigningKey, passphrase: Option<&Passphrase>) -> Result<(), Error> {
-        let file = self.private_file();
-        let pem = pem::encode(key, passphrase).map_err(|error| Error::Pem(self.dir.path(&file), error))?;
+    /// Keeps a new key in its file.
+    pub(crate) fn create(&self, key: &SigningKey, passphrase: Option<&Passphrase>) -> Result<KeyHome, Error> {
+        let pem = pem::encode(key, passphrase).map_err(|error| self.unreadable(error))?;
         let lock = self.lock()?;
-        if !lock.create(&file, pem.as_bytes())? {
-            return Err(Error::IdentityExists(self.name.clone()));
-        }
-        self.write_public(&lock, key.verifying_key(), pem.as_bytes())
+        self.write_new(&lock, pem.as_bytes())?;
+        self.write_public(&lock, key.verifying_key(), pem.as_bytes())?;
+        Ok(if passphrase.is_some() { KeyHome::Encrypted } else { KeyHome::File })
+    }
+
+    /// Keeps a new key in the keyring.
+    pub(crate) fn create_in_keyring(&self, key: &SigningKey) -> Result<KeyHome, Error> {
+        let lock = self.lock()?;
+        self.check_new()?;
+        // First, so that no file names an entry that is not there. One that no file names may be another identity's.
+        keyring::keep(key).map_err(Error::Keyring)?;
+        self.write_elsewhere(&lock, Place::Keyring, key.verifying_key())
+    }
+
+    /// Notes a key that the ssh-agent holds.
+    pub(crate) fn create_in_agent(&self, key: &VerifyingKey) -> Result<KeyHome, Error> {
+        self.write_elsewhere(&self.lock()?, Place::SshAgent, key)
+    }
+
+    /// Where the key lives.
+    pub(crate) fn home(&self) -> Result<KeyHome, Error> {
+        Ok(match self.kept()? {
+            Kept::Elsewhere(place, _) => KeyHome::Elsewhere(place),
+            Kept::Here(pem) if pem::is_encrypted(&pem) => KeyHome::Encrypted,
+            Kept::Here(_) => KeyHome::File,
+        })
     }
 
     /// The public half, without a passphrase; `None` when only an encrypted key itself can say what it is.
     pub(crate) fn public(&self) -> Result<Option<VerifyingKey>, Error> {
-        let pem = self.read_private()?;
-        if pem::is_encrypted(&pem) {
-            return self.written(&pem);
+        match self.kept()? {
+            Kept::Elsewhere(_, key) => Ok(Some(key)),
+            Kept::Here(pem) if pem::is_encrypted(&pem) => self.written(&pem),
+            Kept::Here(pem) => self.decode(&pem, None).map(|key| Some(key.verifying_key().clone())),
         }
-        self.decode(&pem, None).map(|key| Some(key.verifying_key().clone()))
-    }
-
-    /// Whether a passphrase is needed to open it.
-    pub(crate) fn is_encrypted(&self) -> Result<bool, Error> {
-        self.read_private().map(|pem| pem::is_encrypted(&pem))
     }
 
     /// Opens the key.
-    pub(crate) fn open(&self, passphrase: &PassphraseFile) -> Result<SigningKey, Error> {
-        let pem = self.read_private()?;
-        let passphrase = if pem::is_encrypted(&pem) { passphrase.read()? } else { None };
-        let key = self.decode(&pem, passphrase.as_ref())?;
-        self.correct_public(key.verifying_key(), &pem)?;
-        Ok(key)
+    pub(crate) fn open(&self, passphrase: &PassphraseSource) -> Result<IdentityKey, Error> {
+        match self.kept()? {
+            Kept::Elsewhere(Place::SshAgent, key) => Ok(IdentityKey::in_agent(key)),
+            kept => self.secret(&kept, passphrase).map(|(key, _)| key.into()),
+        }
     }
 
     /// The public half, from beside the key where it is there, else from the key.
-    pub(crate) fn verifying_key(&self, passphrase: &PassphraseFile) -> Result<VerifyingKey, Error> {
+    pub(crate) fn verifying_key(&self, passphrase: &PassphraseSource) -> Result<VerifyingKey, Error> {
         match self.public()? {
             Some(key) => Ok(key),
             None => self.open(passphrase).map(|key| key.verifying_key().clone()),
         }
+    }
+
+    /// The private key in the spelling in which it is kept: an encrypted one stays encrypted.
+    pub(crate) fn private_pem(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match self.kept()? {
+            Kept::Here(pem) => Ok(pem),
+            Kept::Elsewhere(Place::Keyring, key) => {
+                let key = keyring::fetch(&key.thumbprint()).map_err(Error::Keyring)?;
+                let pem = pem::encode(&key, None).map_err(|error| self.unreadable(error))?;
+                Ok(Zeroizing::new(pem.as_bytes().into()))
+            }
+            Kept::Elsewhere(Place::SshAgent, _) => Err(Error::StaysInAgent),
+        }
+    }
+
+    /// The private key, to be spelled in another way, and the passphrase that it is encrypted under.
+    pub(crate) fn private_key(
+        &self,
+        passphrase: &PassphraseSource,
+    ) -> Result<(SigningKey, Option<Passphrase>), Error> {
+        self.secret(&self.kept()?, passphrase)
+    }
+
+    fn secret(
+        &self,
+        kept: &Kept,
+        passphrase: &PassphraseSource,
+    ) -> Result<(SigningKey, Option<Passphrase>), Error> {
+        match kept {
+            Kept::Here(pem) => {
+                let passphrase = self.passphrase(pem, passphrase)?;
+                let key = self.decode(pem, passphrase.as_ref())?;
+                self.correct_public(key.verifying_key(), pem)?;
+                Ok((key, passphrase))
+            }
+            Kept::Elsewhere(Place::Keyring, key) => {
+                keyring::fetch(&key.thumbprint()).map(|key| (key, None)).map_err(Error::Keyring)
+            }
+            Kept::Elsewhere(Place::SshAgent, _) => Err(Error::StaysInAgent),
+        }
+    }
+
+    fn kept(&self) -> Result<Kept, Error> {
+        let pem = self.read_private()?;
+        Ok(match elsewhere::read(&pem).map_err(|error| self.unreadable(error))? {
+            Some((place, key)) => Kept::Elsewhere(place, key),
+            None => Kept::Here(pem),
+        })
     }
 
     fn read_private(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -137,9 +194,21 @@ impl<'a> Identity<'a> {
         }
     }
 
+    /// The passphrase of the key in `pem`, where it needs one.
+    fn passphrase(&self, pem: &[u8], source: &PassphraseSource) -> Result<Option<Passphrase>, Error> {
+        if pem::is_encrypted(pem) { source.read(&format!("the identity {}", self.name)) } else { Ok(None) }
+    }
+
     fn decode(&self, pem: &[u8], passphrase: Option<&Passphrase>) -> Result<SigningKey, Error> {
-        let key = pem::decode(pem, passphrase);
-        key.map_err(|error| Error::Pem(self.dir.path(&self.private_file()), error))
+        pem::decode(pem, passphrase).map_err(|error| self.unreadable(error))
+    }
+
+    pub(crate) fn unreadable(&self, error: PemError) -> Error {
+        Error::Pem(self.dir.path(&self.private_file()), error)
+    }
+
+    fn taken(&self) -> Error {
+        Error::IdentityExists(self.name.clone())
     }
 
     /// The public half as it is written beside the key; `None` when that is missing, or was written for another key.
@@ -158,6 +227,15 @@ impl<'a> Identity<'a> {
         Ok(())
     }
 
+    fn write_new(&self, lock: &Locked<'_>, bytes: &[u8]) -> Result<(), Error> {
+        if lock.create(&self.private_file(), bytes)? { Ok(()) } else { Err(self.taken()) }
+    }
+
+    fn write_elsewhere(&self, lock: &Locked<'_>, place: Place, key: &VerifyingKey) -> Result<KeyHome, Error> {
+        self.write_new(lock, elsewhere::write(place, key).as_bytes())?;
+        Ok(KeyHome::Elsewhere(place))
+    }
+
     fn write_public(&self, lock: &Locked<'_>, key: &VerifyingKey, pem: &[u8]) -> Result<(), Error> {
         lock.replace(&self.public_file(), public_file::write(key, pem).as_bytes())
     }
@@ -165,21 +243,5 @@ impl<'a> Identity<'a> {
     fn lock(&self) -> Result<Locked<'a>, Error> {
         // One lock for all identities: whatever a killed process leaves behind is at one place.
         self.dir.lock("identities")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_good_as_file_names() {
-        let long = "a".repeat(64);
-        for name in ["default", "a", "A.b_c-9", "a..b", long.as_str()] {
-            assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
-        }
-        for name in ["", ".", "..", ".a", "-a", "a/b", "a b", "a\n", "ä", "a=b", "*", &"a".repeat(65)] {
-            assert!(name.parse::<Name>().is_err(), "{name}");
-        }
     }
 }

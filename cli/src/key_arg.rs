@@ -13,11 +13,17 @@ use crate::error::{Error, KeyError};
 pub(crate) fn read(text: &str) -> Result<KeyRef, Error> {
     let error = |error| Error::Key(repeatable(text).into(), error);
     let refused = |refusal| error(KeyError::Refused(refusal));
-    if is_spelled_out(text) {
-        return KeyRef::parse(text).map_err(refused);
+    let file;
+    let spelled = if is_spelled_out(text) {
+        text
+    } else {
+        file = read_file(text).map_err(|problem| error(KeyError::Unreadable(problem)))?;
+        &file
+    };
+    match KeyRef::parse(spelled) {
+        Err(_) if spelled.trim_ascii_start().starts_with("sk-") => Err(error(KeyError::SecurityKey)),
+        key => key.map_err(refused),
     }
-    let file = read_file(text).map_err(|problem| error(KeyError::Unreadable(problem)))?;
-    KeyRef::parse(&file).map_err(refused)
 }
 
 /// Reads a KEY that must be the key itself.
@@ -49,7 +55,9 @@ pub(crate) fn read_trust(list: &[String]) -> Result<TrustList, Error> {
         let name = Identity::new(&name).ok_or_else(|| Error::TrustName(repeatable(&name).into()))?;
         // A request has one identity: which of two names it should be nobody can say.
         match trust.standing(&key) {
-            Standing::Identity(other) if other != name => return Err(Error::TwoNames(other, name)),
+            Standing::Identity { identity: other, .. } if other != name => {
+                return Err(Error::TwoNames(other, name));
+            }
             _ => trust.trust(name, key),
         }
     }

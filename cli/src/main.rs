@@ -6,7 +6,9 @@
 //! | what each command does, one file each | [`command`] |
 //! | what is said, and how | [`report`], [`error`], [`hint`] |
 //! | keys at rest: where, how they are written, in which format | [`home`], [`private_dir`], [`pem`] |
-//! | identity keys, call keys | [`identity`], [`call_key`] |
+//! | identity keys, and where they live | [`identity`], [`identity_key`], [`elsewhere`], [`ssh_agent`], [`keyring`] |
+//! | passphrases, and keys in the spellings of others | [`passphrase`], [`private_key`] |
+//! | call keys: our own, and those that somebody handed out | [`call_key`], [`handed_key`] |
 //! | requests to sign, messages to verify | [`outgoing`], [`message`] |
 
 mod address;
@@ -14,19 +16,26 @@ mod args;
 mod call_key;
 mod clock;
 mod command;
+mod elsewhere;
 mod error;
+mod handed_key;
 mod hint;
 mod home;
 mod identity;
+mod identity_key;
 mod key_arg;
+#[cfg_attr(not(feature = "keyring"), path = "keyring/absent.rs")]
+mod keyring;
 mod message;
 mod outgoing;
 mod passphrase;
 mod pem;
 mod private_dir;
+mod private_key;
 mod public_file;
 mod random;
 mod report;
+mod ssh_agent;
 
 use std::process::ExitCode;
 

@@ -35,6 +35,18 @@ pub(crate) enum PemError {
     Unreadable,
     /// It is a private key in another kind of PEM, which OpenSSL reads.
     OtherKind,
+    /// It is in no spelling of a private key.
+    UnknownSpelling,
+    /// It is JSON, and no private key of Ed25519 or P-256.
+    NoPrivateJwk,
+    /// Its public half belongs to another private one.
+    OtherPublicHalf,
+    /// The private half is in a FIDO token.
+    SecurityKey,
+    /// The file says that the passphrase has to be worked on for ever.
+    TooMuchWork,
+    /// It lives at a place of which this version does not know.
+    UnknownPlace,
     /// It is encrypted, and there is no passphrase.
     Encrypted,
     /// The passphrase does not open it.
@@ -121,14 +133,11 @@ fn read_key(der: &[u8]) -> Result<SigningKey, PemError> {
     let secret = info.private_key.as_bytes();
     let key = if info.algorithm.oid == ED25519 {
         let secret = secret.strip_prefix(&ED25519_SECRET).and_then(|secret| secret.try_into().ok());
-        SigningKey::from_bytes(Algorithm::Ed25519, secret.ok_or(PemError::Unreadable)?)
+        accepted(Algorithm::Ed25519, secret.ok_or(PemError::Unreadable)?)?
     } else {
         // Keys that OpenSSL made carry the public half; p256 reads that, and refuses it when it is another's.
-        let key = p256::SecretKey::try_from(info.clone()).map_err(|_| PemError::Unreadable)?;
-        let secret = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
-        SigningKey::from_bytes(Algorithm::P256, &secret)
+        of_p256(&p256::SecretKey::try_from(info.clone()).map_err(|_| PemError::Unreadable)?)?
     };
-    let key = key.map_err(|_| PemError::Refused)?;
     let is_other =
         |public: BitStringRef<'_>| public.as_bytes() != Some(key.verifying_key().coordinates().0.as_slice());
     if key.algorithm() == Algorithm::Ed25519 && info.public_key.is_some_and(is_other) {
@@ -137,8 +146,25 @@ fn read_key(der: &[u8]) -> Result<SigningKey, PemError> {
     Ok(key)
 }
 
+/// A key of P-256 that was read by the p256 crate.
+pub(crate) fn of_p256(key: &p256::SecretKey) -> Result<SigningKey, PemError> {
+    let secret = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
+    accepted(Algorithm::P256, &secret)
+}
+
+/// The key of 32 bytes, unless core refuses it.
+pub(crate) fn accepted(algorithm: Algorithm, secret: &[u8; 32]) -> Result<SigningKey, PemError> {
+    SigningKey::from_bytes(algorithm, secret).map_err(|_| {
+        // Not every 32 bytes are a number of P-256.
+        let is_key = algorithm == Algorithm::Ed25519 || p256::SecretKey::from_slice(secret).is_ok();
+        if is_key { PemError::Refused } else { PemError::Unreadable }
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64, Encoding};
+
     use super::*;
 
     #[test]
@@ -158,6 +184,17 @@ mod tests {
         let other = pem.replace("PRIVATE KEY", "PUBLIC KEY");
         for text in ["", "key", &pem[..60], &other] {
             assert_eq!(decode(text.as_bytes(), None).unwrap_err(), PemError::Unreadable, "{text}");
+        }
+    }
+
+    #[test]
+    fn published_keys_are_told_from_numbers_that_are_no_key() {
+        // RFC 6979 appendix A.2.5.
+        let published = Base64::decode_vec("ya+p2EW6dRZrXCFXZ7HWk05Qw9s26JsSe4piKxIPZyE=").unwrap();
+        let published = published.try_into().unwrap();
+        assert_eq!(accepted(Algorithm::P256, &published).unwrap_err(), PemError::Refused);
+        for number in [[0; 32], [0xff; 32]] {
+            assert_eq!(accepted(Algorithm::P256, &number).unwrap_err(), PemError::Unreadable);
         }
     }
 

@@ -66,10 +66,7 @@ impl PrivateDir {
             return Ok(None);
         }
         let Some(file) = found(File::open(&path), &path)? else { return Ok(None) };
-        // What was looked at above may be another file by now; this one stays the same.
-        let metadata = file.metadata().map_err(|error| Error::io("cannot look at", &path, error))?;
-        check_file(&metadata, &path)?;
-        read_secret(file, &path).map(Some)
+        read_checked(file, &path).map(Some)
     }
 
     /// Makes the directory where it is missing, and waits until nobody else writes under the lock `name`.
@@ -163,6 +160,20 @@ impl Locked<'_> {
     fn remove_temporary(&self) -> Result<(), Error> {
         found(fs::remove_file(&self.temporary), &self.temporary).map(|_| ())
     }
+}
+
+/// Reads a private file that lies anywhere.
+pub(crate) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let unreadable = |error| Error::io("cannot read", path, error);
+    check_file(&fs::metadata(path).map_err(unreadable)?, path)?;
+    read_checked(File::open(path).map_err(unreadable)?, path)
+}
+
+/// What was looked at before it was opened may be another file by now; this one stays the same.
+fn read_checked(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let metadata = file.metadata().map_err(|error| Error::io("cannot look at", path, error))?;
+    check_file(&metadata, path)?;
+    read_secret(file, path)
 }
 
 /// Reads a file into memory that is wiped, without leaving pieces of it in memory that is not.

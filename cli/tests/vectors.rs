@@ -23,6 +23,7 @@ fn can_be_asked(vector: &Vector) -> bool {
         && !told.trust.iter().any(|key| is_published(&key.keyid))
         && told.registered.is_empty()
         && told.revoked.is_empty()
+        && !told.needs_registry()
         && told.max_body.is_none()
         && told.replay.is_none()
         && told.policy.is_none()

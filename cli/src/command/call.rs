@@ -3,7 +3,7 @@
 use std::env;
 use std::time::Duration;
 
-use envelope_core::{Code, Refusal, Timestamp};
+use envelope_core::{Code, Refusal, Signed, Timestamp};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -13,10 +13,9 @@ use crate::args::Call;
 use crate::call_key::CallKey;
 use crate::clock;
 use crate::error::{Error, Problem};
-use crate::home::Home;
 use crate::identity::Name;
 use crate::outgoing::Outgoing;
-use crate::passphrase::PassphraseFile;
+use crate::passphrase::PassphraseSource;
 use crate::report;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,13 +27,15 @@ const MAX_PROBLEM: usize = 64 * 1024;
 pub(crate) fn run(name: &Name, args: Call) -> Result<(), Error> {
     let request = Outgoing::read(&args.request)?;
     let (url, authority) = address::exact(&args.request.url)?;
-    let passphrase = PassphraseFile::new(args.passphrase.passphrase_file);
-    let call_key = CallKey::of(&Home::find()?, name, &passphrase)?;
+    let call_key = CallKey::choose(name, &args.handed, &PassphraseSource::new(args.passphrase)?)?;
     let client = client(&url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Network)?;
+    let signed = request.sign(&call_key, 60)?;
+    // Nothing is sent while a secret is in memory.
+    drop(call_key);
     runtime.block_on(async {
-        let answer = send(&client, url, request, &call_key).await?;
+        let answer = send(&client, url, request, &signed).await?;
         print(answer, authority).await
     })
 }
@@ -71,15 +72,14 @@ async fn send(
     client: &Client,
     url: reqwest::Url,
     request: Outgoing,
-    call_key: &CallKey,
+    signed: &Signed,
 ) -> Result<Response, Error> {
-    let signed = request.sign(call_key, 60)?;
     let method = Method::from_bytes(request.method().as_bytes());
     let method =
         method.map_err(|_| Error::Unsignable(Refusal::new(Code::Malformed, "the method is no token")))?;
     let proxy = proxy_variable(&url);
     let mut sending = client.request(method, url);
-    for (name, value) in request.given().chain(request.added(&signed)) {
+    for (name, value) in request.given().chain(request.added(signed)) {
         sending = sending.header(name, value);
     }
     if let Some(body) = request.into_body() {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::identity::{Identity, Name};
 use crate::key_arg;
-use crate::passphrase::PassphraseFile;
+use crate::passphrase::PassphraseSource;
 use crate::report::{self, Fact, Facts};
 
 pub(crate) fn run(name: &Name, args: Certify) -> Result<(), Error> {
@@ -23,12 +23,15 @@ pub(crate) fn run(name: &Name, args: Certify) -> Result<(), Error> {
         grant = grant.scope(args.scope.iter().flat_map(|scope| scope.split(' ')));
     }
     let home = Home::find()?;
-    let passphrase = PassphraseFile::new(args.passphrase.passphrase_file);
+    let passphrase = PassphraseSource::new(args.passphrase)?;
     let identity_key = Identity::new(&home, name).open(&passphrase)?;
     let id = certificate_id()?;
     let issue =
         Issue { call_key: &call_key, issued: clock::now()?, lifetime: args.ttl.seconds, id: &id, grant };
-    let certificate = issue.sign(&identity_key).map_err(Error::Unsignable)?;
+    let certificate = identity_key.certify(&issue)?;
+    let identity_keyid = identity_key.verifying_key().thumbprint().to_string();
+    // Nothing is printed while a secret is in memory.
+    drop(identity_key);
     if !args.json.json {
         return report::line(&certificate);
     }
@@ -36,7 +39,7 @@ pub(crate) fn run(name: &Name, args: Certify) -> Result<(), Error> {
         .with("certificate", certificate.as_str())
         .with("keyid", call_key.thumbprint().to_string().as_str())
         .with("identity", name.as_str())
-        .with("identity_key", identity_key.verifying_key().thumbprint().to_string().as_str())
+        .with("identity_key", identity_keyid.as_str())
         .with("id", id.as_str())
         .with("issued", Fact::Time(issue.issued))
         .with("expires", Fact::Time(issue.issued.plus(issue.lifetime)))

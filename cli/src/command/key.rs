@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::args::{KeyFormat, KeyList, KeyShow};
 use crate::error::Error;
 use crate::home::Home;
-use crate::identity::{self, Identity, Name};
-use crate::passphrase::PassphraseFile;
+use crate::identity::{self, Identity, KeyHome, Name};
+use crate::passphrase::PassphraseSource;
 use crate::pem::PemError;
 use crate::report::{self, Fact, Facts, printable};
 
@@ -18,7 +18,7 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
     let mut not_listed = 0;
     for name in identity::list(&home)? {
         // One key that cannot be read does not hide the others.
-        let (key, encrypted) = match look_at(&home, &name) {
+        let (key, key_home) = match look_at(&home, &name) {
             Ok(found) => found,
             Err(error) => {
                 report::error(&error, hint(&name, &error));
@@ -27,9 +27,9 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
             }
         };
         let (alg, keyid) = (key.algorithm().http_name(), key.thumbprint());
-        let note = if encrypted { "  encrypted" } else { "" };
-        lines.push_str(&format!("{:16}  {alg:17}  {keyid}{note}\n", printable(name.as_str())));
-        array.push(facts(&name, &key, encrypted).to_json());
+        let lives = key_home.as_str();
+        lines.push_str(&format!("{:16}  {alg:17}  {keyid}  {lives}\n", printable(name.as_str())));
+        array.push(facts(&name, &key, key_home).to_json());
     }
     if args.json.json {
         report::line(&Value::from(array).to_string())?;
@@ -39,18 +39,18 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
     if not_listed == 0 { Ok(()) } else { Err(Error::NotListed(not_listed)) }
 }
 
-/// The key, and whether it is encrypted.
-fn look_at(home: &Home, name: &Name) -> Result<(VerifyingKey, bool), Error> {
+/// The key, and where it lives.
+fn look_at(home: &Home, name: &Name) -> Result<(VerifyingKey, KeyHome), Error> {
     let identity = Identity::new(home, name);
-    let key = identity.verifying_key(&PassphraseFile::none())?;
-    Ok((key, identity.is_encrypted()?))
+    let key = identity.verifying_key(&PassphraseSource::Nobody)?;
+    Ok((key, identity.home()?))
 }
 
 fn hint(name: &Name, error: &Error) -> Option<String> {
     match error {
-        Error::Pem(_, PemError::Encrypted) => {
-            Some(format!("envelope key show --identity {name} --passphrase-file F notes its public half"))
-        }
+        Error::Pem(_, PemError::Encrypted) => Some(format!(
+            "envelope key show --identity {name} opens it with its passphrase and notes its public half"
+        )),
         error => error.hint(),
     }
 }
@@ -58,10 +58,10 @@ fn hint(name: &Name, error: &Error) -> Option<String> {
 pub(crate) fn show(name: &Name, args: KeyShow) -> Result<(), Error> {
     let home = Home::find()?;
     let identity = Identity::new(&home, name);
-    let key = identity.verifying_key(&PassphraseFile::new(args.passphrase.passphrase_file))?;
+    let key = identity.verifying_key(&PassphraseSource::new(args.passphrase)?)?;
     if args.json {
         let jwk = serde_json::from_str(&key.to_jwk()).unwrap_or_default();
-        let facts = facts(name, &key, identity.is_encrypted()?)
+        let facts = facts(name, &key, identity.home()?)
             .with("did", key.to_did().as_str())
             .with("jwk", Fact::Json(jwk))
             .with("openssh", key.to_openssh().as_str())
@@ -78,10 +78,12 @@ pub(crate) fn show(name: &Name, args: KeyShow) -> Result<(), Error> {
     report::line(text.trim_ascii_end())
 }
 
-fn facts(name: &Name, key: &VerifyingKey, encrypted: bool) -> Facts {
+/// What is told of a key, whatever was done with it.
+pub(super) fn facts(name: &Name, key: &VerifyingKey, home: KeyHome) -> Facts {
     Facts::default()
         .with("identity", name.as_str())
         .with("keyid", key.thumbprint().to_string().as_str())
         .with("alg", key.algorithm().http_name())
-        .with("encrypted", Fact::Flag(encrypted))
+        .with("home", home.as_str())
+        .with("encrypted", Fact::Flag(home == KeyHome::Encrypted))
 }

@@ -3,36 +3,39 @@
 use envelope_core::Algorithm;
 
 use crate::args::{KeyAlgorithm, Keygen};
-use crate::error::Error;
+use crate::command::key;
+use crate::error::{Error, PassphraseError};
 use crate::home::Home;
 use crate::identity::{Identity, Name};
-use crate::passphrase::PassphraseFile;
+use crate::passphrase::PassphraseSource;
 use crate::random;
-use crate::report::{self, Fact, Facts};
+use crate::report;
 
 pub(crate) fn run(name: &Name, args: Keygen) -> Result<(), Error> {
     let home = Home::find()?;
     let identity = Identity::new(&home, name);
     // Said before a passphrase is read; what decides is that the file can be made.
-    if identity.exists()? {
-        return Err(Error::IdentityExists(name.clone()));
-    }
+    identity.check_new()?;
     let algorithm = match args.alg {
         KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
         KeyAlgorithm::P256 => Algorithm::P256,
     };
-    let passphrase = PassphraseFile::new(args.passphrase.passphrase_file).read()?;
-    let key = random::key(algorithm)?;
-    identity.create(&key, passphrase.as_ref())?;
-
-    let keyid = key.verifying_key().thumbprint().to_string();
-    if !args.json.json {
-        return report::line(&keyid);
+    let source = PassphraseSource::for_new_key(args.passphrase)?;
+    if args.keyring && source.encrypts() {
+        return Err(PassphraseError::InKeyring.into());
     }
-    let facts = Facts::default()
-        .with("identity", name.as_str())
-        .with("keyid", keyid.as_str())
-        .with("alg", algorithm.http_name())
-        .with("encrypted", Fact::Flag(passphrase.is_some()));
-    facts.print(true)
+    let passphrase = source.read_new(&format!("the identity {name}"))?;
+    let key = random::key(algorithm)?;
+    let key_home = if args.keyring {
+        identity.create_in_keyring(&key)?
+    } else {
+        identity.create(&key, passphrase.as_ref())?
+    };
+    let public = key.verifying_key().clone();
+    drop(key);
+    if args.json.json {
+        key::facts(name, &public, key_home).print(true)
+    } else {
+        report::line(&public.thumbprint().to_string())
+    }
 }

@@ -9,10 +9,9 @@ use envelope_core::Signed;
 use crate::args::{Sign, SignFormat};
 use crate::call_key::CallKey;
 use crate::error::Error;
-use crate::home::Home;
 use crate::identity::Name;
 use crate::outgoing::Outgoing;
-use crate::passphrase::PassphraseFile;
+use crate::passphrase::PassphraseSource;
 use crate::report;
 
 pub(crate) fn run(name: &Name, args: Sign) -> Result<(), Error> {
@@ -22,9 +21,10 @@ pub(crate) fn run(name: &Name, args: Sign) -> Result<(), Error> {
         format => format.unwrap_or(SignFormat::Headers),
     };
     let request = Outgoing::read(&args.request)?;
-    let passphrase = PassphraseFile::new(args.passphrase.passphrase_file);
-    let call_key = CallKey::of(&Home::find()?, name, &passphrase)?;
+    let call_key = CallKey::choose(name, &args.handed, &PassphraseSource::new(args.passphrase)?)?;
     let signed = request.sign(&call_key, args.ttl)?;
+    // Nothing is printed while a secret is in memory.
+    drop(call_key);
     match format {
         SignFormat::Json => report::line(&request.document(&signed)?.to_json()),
         SignFormat::Headers => {

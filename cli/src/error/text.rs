@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Error, FieldError, KeyError, MethodError, PassphraseError};
+use super::{Error, FieldError, KeyError, MethodError};
 use crate::message::Limit;
 use crate::pem::PemError;
 use crate::report::printable;
@@ -43,12 +43,11 @@ impl fmt::Display for Error {
             Self::NotListed(1) => f.write_str("one key is not listed"),
             Self::NotListed(count) => write!(f, "{count} keys are not listed"),
             Self::Pem(path, error) => write!(f, "{error}: {}", shown(path)),
-            Self::PassphraseFile(path, PassphraseError::NotOneLine) => {
-                write!(f, "no passphrase in {}", shown(path))
-            }
-            Self::PassphraseFile(path, PassphraseError::CarriageReturn) => {
-                write!(f, "a carriage return ends the passphrase in {}", shown(path))
-            }
+            Self::Passphrase(error) => write!(f, "{error}"),
+            Self::Agent(error) => write!(f, "{error}"),
+            Self::Keyring(error) => write!(f, "{error}"),
+            Self::StaysInAgent => f.write_str("the ssh-agent never hands out a private key"),
+            Self::NoPrivateForm => f.write_str("a did:key is a public key, it has no private form"),
             Self::Random(error) => write!(f, "the system gives no randomness: {error}"),
             Self::Clock => f.write_str("the clock of this machine reads a time before 1970"),
             Self::OtherTarget => {
@@ -67,7 +66,15 @@ impl fmt::Display for Error {
 impl fmt::Display for PemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unreadable | Self::OtherKind => "no private key of Ed25519 or P-256 in PKCS#8 PEM",
+            Self::Unreadable | Self::UnknownSpelling => "no private key of Ed25519 or P-256",
+            Self::OtherKind => "no private key of Ed25519 or P-256 in PKCS#8 PEM",
+            Self::NoPrivateJwk => "no JWK with the private key of Ed25519 or P-256",
+            Self::OtherPublicHalf => "the public half in the file belongs to another private key",
+            Self::SecurityKey => {
+                "the private key is in a FIDO token, which signs other bytes than it is given"
+            }
+            Self::TooMuchWork => "opening the key would take too long",
+            Self::UnknownPlace => "the key lives at a place that this version does not know",
             Self::Encrypted => "the key is encrypted and there is no passphrase",
             Self::WrongPassphrase => "the passphrase does not open the key",
             Self::Refused => "the key is printed in an RFC, and everybody has it",
@@ -102,6 +109,9 @@ impl fmt::Display for KeyError {
         match self {
             Self::Refused(refusal) => f.write_str(refusal.detail()),
             Self::Unreadable(error) => write!(f, "{error}"),
+            Self::SecurityKey => {
+                f.write_str("the key is in a FIDO token, which signs other bytes than it is given")
+            }
             Self::ThumbprintAlone => f.write_str("a thumbprint names a key, the key itself is needed"),
         }
     }
@@ -118,6 +128,6 @@ fn write_chain(f: &mut fmt::Formatter<'_>, what: &str, error: &reqwest::Error) -
     Ok(())
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }

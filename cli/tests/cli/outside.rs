@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -47,6 +48,7 @@ impl Home {
         command.env("ENVELOPE_HOME", self.0.path().join("home"));
         for name in [
             "ENVELOPE_PASSPHRASE_FILE",
+            "ENVELOPE_PASSPHRASE_COMMAND",
             "http_proxy",
             "HTTP_PROXY",
             "all_proxy",
@@ -56,7 +58,8 @@ impl Home {
         ] {
             command.env_remove(name);
         }
-        command.current_dir(self.0.path()).stdin(Stdio::null());
+        // Not in front of the terminal, where it would ask for passphrases.
+        command.current_dir(self.0.path()).stdin(Stdio::null()).process_group(0);
     }
 
     pub(crate) fn run<const N: usize>(&self, args: [&str; N]) -> Output {
