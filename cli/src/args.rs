@@ -1,6 +1,7 @@
 //! The command line: names, flags and help texts, defined once for the program, the man pages and the completions.
 
 mod key;
+mod life;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub(crate) use key::{
     ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen,
     NewPassphrase, Passphrase,
 };
+pub(crate) use life::{Enroll, Forget, Pack, PackList, Register, Revoke, RevokeOthers, Rotate, Ticket};
 
 /// Reads the command line.
 pub(crate) fn read() -> Result<Cli, clap::Error> {
@@ -35,9 +37,9 @@ pub(crate) fn read() -> Result<Cli, clap::Error> {
 #[derive(Parser, Debug)]
 #[command(name = "envelope", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// The identity whose key is meant
-    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
-    pub(crate) identity: Name,
+    /// The identity whose key is meant [default: the one that the verifier knows, else `default`]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) identity: Option<Name>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -52,6 +54,12 @@ pub(crate) enum Command {
     /// List, show, import and export identity keys
     #[command(subcommand)]
     Key(Key),
+    /// Make an identity known to a verifier, with a ticket of its admin
+    ///
+    /// Makes the key where there is none, and remembers the verifier in the wallet: from then on `envelope call` picks the
+    /// credential by itself, and `envelope rotate` tells the verifier. Without a ticket, asks a verifier whether it knows the
+    /// key already (--trust, `envelope register`). Prints what the verifier calls the identity.
+    Enroll(Enroll),
     /// Print the header fields that sign a request
     ///
     /// Prints exactly the fields to add, one a line, so that curl takes them as they are:
@@ -72,16 +80,21 @@ pub(crate) enum Command {
     /// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in upper or lower case, are followed, but never for localhost and
     /// loopback addresses.
     Call(Call),
-    /// Check a signed request and say who, what and until when
+    /// Look at the packs that the wallet knows
+    #[command(subcommand)]
+    Pack(Pack),
+    /// Take a verifier out of the wallet
+    Forget(Forget),
+    /// Hand over from the identity key to a new one, and tell every verifier of the wallet
     ///
-    /// Reads a JSON envelope document or a raw HTTP/1.1 request. Whether the request was seen before (replay), and what the
-    /// certificate's audience and scope are worth to the server, is not checked by this command.
-    Verify(Verify),
-    /// Show what is inside a signed request or a certificate, trusting none of it
+    /// Both keys are good until the overlap ends. A verifier that cannot be reached is told by the next command that talks to
+    /// it; until then, requests to it are signed with the key that it knows. Prints the new keyid.
+    Rotate(Rotate),
+    /// Revoke the own key for ever; or as an admin, keys, identities and certificates of others
     ///
-    /// Reads a JSON envelope document, a raw HTTP/1.1 request or a certificate, and prints its values, each marked untrusted,
-    /// and the signature base.
-    Inspect(Inspect),
+    /// The own key is revoked at every verifier of the wallet, and removed here. There is no way back: the identity needs a new
+    /// key, and a new ticket.
+    Revoke(Revoke),
     /// Print a certificate for a key that somebody else holds
     ///
     /// For an agent process or a CI job that has a key pair of its own. Without --aud and --scope the certificate is good for
@@ -96,6 +109,20 @@ pub(crate) enum Command {
     /// or sends it as Signature-Key: sig=jkt-jwt;jwt="…" and signs with an RFC 9421 library, spec sections 3 to 5.
     #[command(verbatim_doc_comment)]
     Certify(Certify),
+    /// Check a signed request and say who, what and until when
+    ///
+    /// Reads a JSON envelope document or a raw HTTP/1.1 request. Whether the request was seen before (replay), and what the
+    /// certificate's audience and scope are worth to the server, is not checked by this command.
+    Verify(Verify),
+    /// Show what is inside a signed request or a certificate, trusting none of it
+    ///
+    /// Reads a JSON envelope document, a raw HTTP/1.1 request or a certificate, and prints its values, each marked untrusted,
+    /// and the signature base.
+    Inspect(Inspect),
+    /// As an admin, print a ticket that makes one new key known to the verifier, once
+    Ticket(Ticket),
+    /// As an admin, make a key known to the verifier
+    Register(Register),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions {

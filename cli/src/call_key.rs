@@ -8,15 +8,13 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{Grant, Issue, SigningKey, Thumbprint, Timestamp, UntrustedCertificate};
 use zeroize::Zeroizing;
 
-use crate::args::Handed;
 use crate::clock;
 use crate::error::Error;
-use crate::handed_key;
 use crate::home::Home;
-use crate::identity::{Identity, Name};
+use crate::identity::Identity;
 use crate::identity_key::IdentityKey;
 use crate::passphrase::PassphraseSource;
-use crate::pem;
+use crate::pem::{self, PemError};
 use crate::private_dir::Locked;
 use crate::random;
 use crate::report;
@@ -47,27 +45,23 @@ enum Stored {
 }
 
 impl CallKey {
-    /// The call key that was handed out, where one is given; else that of the identity.
-    pub(crate) fn choose(name: &Name, handed: &Handed, passphrase: &PassphraseSource) -> Result<Self, Error> {
-        match (&handed.key, &handed.certificate) {
-            (Some(key), Some(certificate)) => handed_key::read(key, certificate, passphrase),
-            _ => Self::of(&Home::find()?, name, passphrase),
-        }
-    }
-
-    /// The call key of an identity: the stored one while it is fresh, without a lock and without a passphrase; else a new one,
-    /// which is kept where it can be.
-    fn of(home: &Home, name: &Name, passphrase: &PassphraseSource) -> Result<Self, Error> {
-        let identity = Identity::new(home, name);
-        if let Stored::Fresh(key) = stored(home, name, &identity)? {
+    /// The call key of an identity's key: the stored one while it is fresh, without a lock and without a passphrase; else a new
+    /// one, which is kept where it can be.
+    pub(crate) fn of(
+        home: &Home,
+        identity: &Identity<'_>,
+        passphrase: &PassphraseSource,
+    ) -> Result<Self, Error> {
+        let (file, lock) = identity.call_key_files(home);
+        if let Stored::Fresh(key) = stored(home, &file, identity)? {
             return Ok(key);
         }
-        let lock = match home.run.lock(name.as_str()) {
+        let lock = match home.run.lock(&lock) {
             Err(error) if home.run.is_unusable(&error) => Err(error),
             lock => Ok(lock?),
         };
         // Whoever held the lock before may have made one.
-        let late = match stored(home, name, &identity)? {
+        let late = match stored(home, &file, identity)? {
             Stored::Fresh(key) => return Ok(key),
             Stored::Late(key, end) => Some((key, end)),
             Stored::Nothing => None,
@@ -83,7 +77,34 @@ impl CallKey {
                 return Ok(key);
             }
         };
-        match lock.and_then(|lock| key.keep(home, name, lock)) {
+        key.keep_under(home, identity, lock)?;
+        Ok(key)
+    }
+
+    /// A new call key of an identity's key that is open, kept where it can be.
+    pub(crate) fn renew(
+        home: &Home,
+        identity: &Identity<'_>,
+        identity_key: &IdentityKey,
+    ) -> Result<Self, Error> {
+        let key = Self::make(identity_key)?;
+        key.keep(home, identity)?;
+        Ok(key)
+    }
+
+    /// Keeps it where all processes find it, if it can be kept there.
+    pub(crate) fn keep(&self, home: &Home, identity: &Identity<'_>) -> Result<(), Error> {
+        let (_, lock) = identity.call_key_files(home);
+        self.keep_under(home, identity, home.run.lock(&lock))
+    }
+
+    fn keep_under(
+        &self,
+        home: &Home,
+        identity: &Identity<'_>,
+        lock: Result<Locked<'_>, Error>,
+    ) -> Result<(), Error> {
+        match lock.and_then(|lock| self.write(home, identity, lock)) {
             // It signs all the same; only the next one has to be made again.
             Err(error) if home.run.is_unusable(&error) => {
                 let dir = home.run.as_path().display().to_string();
@@ -91,23 +112,28 @@ impl CallKey {
                     "no call key can be kept in {}: {error}",
                     report::printable(&dir)
                 ));
-            }
-            kept => kept?,
-        }
-        Ok(key)
-    }
-
-    /// Writes it where all processes find it.
-    fn keep(&self, home: &Home, name: &Name, lock: Locked<'_>) -> Result<(), Error> {
-        let text = self.to_file(home, name)?;
-        match lock.replace(&file(name), text.as_bytes()) {
-            // Somebody has removed the directory, and the lock with it.
-            Err(error) if home.run.is_gone(&error) => {
-                drop(lock);
-                home.run.lock(name.as_str())?.replace(&file(name), text.as_bytes())
+                Ok(())
             }
             kept => kept,
         }
+    }
+
+    fn write(&self, home: &Home, identity: &Identity<'_>, lock: Locked<'_>) -> Result<(), Error> {
+        let (file, name) = identity.call_key_files(home);
+        let text = self.to_file().map_err(|error| Error::Pem(home.run.path(&file), error))?;
+        match lock.replace(&file, text.as_bytes()) {
+            // Somebody has removed the directory, and the lock with it.
+            Err(error) if home.run.is_gone(&error) => {
+                drop(lock);
+                home.run.lock(&name)?.replace(&file, text.as_bytes())
+            }
+            kept => kept,
+        }
+    }
+
+    /// Removes the one that is stored.
+    pub(crate) fn forget(home: &Home, identity: &Identity<'_>) -> Result<(), Error> {
+        home.run.remove(&identity.call_key_files(home).0)
     }
 
     pub(crate) fn key(&self) -> &SigningKey {
@@ -123,7 +149,8 @@ impl CallKey {
         Self { key, certificate }
     }
 
-    fn make(identity_key: &IdentityKey) -> Result<Self, Error> {
+    /// A new one.
+    pub(crate) fn make(identity_key: &IdentityKey) -> Result<Self, Error> {
         let key = random::key(identity_key.verifying_key().algorithm())?;
         let id = certificate_id()?;
         let issue = Issue {
@@ -137,9 +164,8 @@ impl CallKey {
         Ok(Self { key, certificate })
     }
 
-    fn to_file(&self, home: &Home, name: &Name) -> Result<Zeroizing<String>, Error> {
-        let pem =
-            pem::encode(&self.key, None).map_err(|error| Error::Pem(home.run.path(&file(name)), error))?;
+    fn to_file(&self) -> Result<Zeroizing<String>, PemError> {
+        let pem = pem::encode(&self.key, None)?;
         let mut text = Zeroizing::new(String::with_capacity(self.certificate.len() + 1 + pem.len()));
         text.push_str(&self.certificate);
         text.push('\n');
@@ -174,13 +200,9 @@ pub(crate) fn certificate_id() -> Result<String, Error> {
     Ok(Base64UrlUnpadded::encode_string(&random::bytes::<16>()?))
 }
 
-fn file(name: &Name) -> String {
-    format!("{name}.call")
-}
-
-fn stored(home: &Home, name: &Name, identity: &Identity<'_>) -> Result<Stored, Error> {
+fn stored(home: &Home, file: &str, identity: &Identity<'_>) -> Result<Stored, Error> {
     let Some(owner) = identity.public()? else { return Ok(Stored::Nothing) };
-    let text = match home.run.read(&file(name)) {
+    let text = match home.run.read(file) {
         Err(error) if home.run.is_unusable(&error) => None,
         text => text?,
     };

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use envelope_core::{Issue, Timestamp};
+use envelope_core::{Issue, Succession, Timestamp, registry};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -41,29 +41,37 @@ impl FromStr for Moment {
     }
 }
 
-/// How long a certificate is good, on the command line.
+/// How long something lasts, on the command line: `MIN` to `MAX` seconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lifetime {
-    /// 1 to [`Issue::MAX_LIFETIME`].
+pub(crate) struct Span<const MIN: u64, const MAX: u64> {
     pub(crate) seconds: u64,
 }
 
-impl FromStr for Lifetime {
-    type Err = &'static str;
+/// How long a certificate is good.
+pub(crate) type Lifetime = Span<1, { Issue::MAX_LIFETIME }>;
+/// How long a key is good yet that has a successor.
+pub(crate) type Overlap = Span<0, { Succession::MAX_OVERLAP }>;
+/// How long a ticket or a registration is good.
+pub(crate) type Term = Span<1, { registry::MAX_REGISTRATION }>;
+
+impl<const MIN: u64, const MAX: u64> FromStr for Span<MIN, MAX> {
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (number, unit) = match text.char_indices().last() {
             Some((at, 's')) => (text.get(..at), 1),
             Some((at, 'm')) => (text.get(..at), 60),
             Some((at, 'h')) => (text.get(..at), 3600),
+            Some((at, 'd')) => (text.get(..at), 86_400),
             _ => (None, 0),
         };
         let number = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
         let seconds = number.and_then(|number| number.parse::<u64>().ok()?.checked_mul(unit));
         match seconds {
-            None => Err("a lifetime is written 90s, 15m or 24h"),
-            Some(1..=Issue::MAX_LIFETIME) => Ok(Self { seconds: seconds.unwrap_or_default() }),
-            Some(_) => Err("a certificate is good for 1 second to 24 hours"),
+            None => Err("a length of time is written 90s, 15m, 24h or 7d".into()),
+            Some(seconds) if (MIN..=MAX).contains(&seconds) => Ok(Self { seconds }),
+            Some(_) if MAX > 2 * 86_400 => Err(format!("it can be {MIN}s to {}d", MAX / 86_400)),
+            Some(_) => Err(format!("it can be {MIN}s to {}h", MAX / 3600)),
         }
     }
 }
@@ -86,7 +94,9 @@ mod tests {
 
     #[test]
     fn lifetimes_have_a_unit_and_an_end() {
-        for (text, seconds) in [("1s", 1), ("90s", 90), ("15m", 900), ("24h", 86_400), ("86400s", 86_400)] {
+        for (text, seconds) in
+            [("1s", 1), ("90s", 90), ("15m", 900), ("24h", 86_400), ("86400s", 86_400), ("1d", 86_400)]
+        {
             assert_eq!(text.parse::<Lifetime>().unwrap().seconds, seconds, "{text}");
         }
         for text in
@@ -94,5 +104,9 @@ mod tests {
         {
             assert!(text.parse::<Lifetime>().is_err(), "{text}");
         }
+        assert_eq!("0s".parse::<Overlap>().unwrap().seconds, 0);
+        assert_eq!("7d".parse::<Overlap>().unwrap().seconds, 604_800);
+        assert!("8d".parse::<Overlap>().is_err());
+        assert_eq!("90d".parse::<Term>().unwrap().seconds, 7_776_000);
     }
 }

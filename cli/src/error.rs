@@ -12,6 +12,7 @@ use crate::address::UrlPart;
 use crate::args::SignFormat;
 use crate::identity::Name;
 use crate::message::Limit;
+use crate::origin::Origin;
 use crate::pem::PemError;
 use crate::ssh_agent::AgentError;
 
@@ -42,7 +43,7 @@ pub(crate) enum Error {
     Stdout(io::Error),
     Network(io::Error),
     /// More than a file of its kind can hold.
-    TooLong(PathBuf, &'static str),
+    TooLong(PathBuf, usize),
     /// More input than is read; `-` is stdin.
     TooMuch(PathBuf, Limit),
     /// The file or directory can be used by others; its mode.
@@ -80,7 +81,24 @@ pub(crate) enum Error {
     /// The answer's status; where it points to, for a redirection.
     Status(u16, Option<String>),
     /// The answer was a refusal of a verifier.
-    Problem(Problem),
+    Problem(Box<Problem>),
+    /// The answer is none that a verifier gives.
+    Answer(Origin),
+    /// The wallet cannot be read.
+    Wallet(PathBuf),
+    /// A verifier has to be named, and the wallet knows none.
+    NoVerifier,
+    /// The same, and the wallet knows these.
+    WhichVerifier(Vec<String>),
+    NotInWallet(Origin),
+    /// The verifier knows neither the key nor one that came before it.
+    NotKnown(Origin),
+    /// So many verifiers refused what they were told; why was said of each.
+    Untold(usize),
+    /// A ticket would be sent where everybody can read it.
+    PlainHttp(Origin),
+    /// It is no token.
+    Token,
 }
 
 /// What is wrong with a header field on the command line.
@@ -117,6 +135,7 @@ pub(crate) enum KeyError {
 pub(crate) struct Problem {
     pub(crate) code: String,
     pub(crate) title: String,
+    pub(crate) detail: Option<String>,
     /// How far the clock here is ahead of the verifier's, in seconds.
     pub(crate) ahead: Option<i128>,
     /// The host that was asked.
@@ -137,7 +156,7 @@ impl Error {
     /// 1: refused. 2: usage or I/O.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::Status(..) | Self::Problem(_) => 1,
+            Self::Refused(_) | Self::Status(..) | Self::Problem(_) | Self::NotKnown(_) | Self::Untold(_) => 1,
             _ => 2,
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use envelope_core::{Code, Refusal, UntrustedCertificate};
 
+use crate::args::Handed;
 use crate::call_key::CallKey;
 use crate::clock;
 use crate::error::Error;
@@ -15,8 +16,10 @@ use crate::private_dir::read_private;
 /// How far ahead of a verifier's clock a certificate may be issued: spec, V4.5.
 const SKEW: u64 = 5;
 
-/// Reads both. Whether they fit each other, and whether the certificate has run out, core says when something is signed.
-pub(crate) fn read(key: &Path, certificate: &Path, passphrase: &PassphraseSource) -> Result<CallKey, Error> {
+/// Reads both, where they are given. Whether they fit each other, and whether the certificate has run out, core says when
+/// something is signed.
+pub(crate) fn read(handed: &Handed, passphrase: &PassphraseSource) -> Result<Option<CallKey>, Error> {
+    let (Some(key), Some(certificate)) = (&handed.key, &handed.certificate) else { return Ok(None) };
     let certificate = read_certificate(certificate)?;
     let text = read_private(key)?;
     let passphrase = if pem::is_encrypted(&text) {
@@ -24,8 +27,8 @@ pub(crate) fn read(key: &Path, certificate: &Path, passphrase: &PassphraseSource
     } else {
         None
     };
-    let key = pem::decode(&text, passphrase.as_ref()).map_err(|error| Error::Pem(key.into(), error))?;
-    Ok(CallKey::new(key, certificate))
+    let key = pem::decode(&text, passphrase.as_ref()).map_err(|error| Error::Pem(key.clone(), error))?;
+    Ok(Some(CallKey::new(key, certificate)))
 }
 
 /// A certificate is no secret: its file may be anybody's.

@@ -57,6 +57,18 @@ impl Error {
                 format!("redirects are not followed, sign for the new address: {}", printable(location))
             }
             Self::Problem(problem) => return problem.hint(),
+            Self::Answer(_) => "is that the URL of a verifier, without a path?".into(),
+            Self::Wallet(path) => {
+                format!("move {} away, and envelope enroll URL for each verifier", quoted(path))
+            }
+            Self::NoVerifier => "name it with --at URL; envelope enroll URL remembers it".into(),
+            Self::WhichVerifier(urls) => format!("name one of them: --at {}", urls.join(", --at ")),
+            Self::NotInWallet(_) => "envelope pack list shows what it knows".into(),
+            Self::NotKnown(url) => format!(
+                "ask its admin for a ticket, and run envelope enroll {url} --token TICKET; or for the key to be registered"
+            ),
+            Self::PlainHttp(_) => "use https; --plain-http sends it all the same".into(),
+            Self::Token => "a ticket is what envelope ticket prints, on one line".into(),
             _ => return None,
         };
         Some(hint)

@@ -8,10 +8,16 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::private_dir::PrivateDir;
 
-/// The two directories: identity keys stay, call keys are made again whenever they are missing.
+/// The directories: what is in `run` is made again whenever it is missing, the others stay.
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) identities: PrivateDir,
+    /// Keys that are to take the place of one of those.
+    pub(crate) next: PrivateDir,
+    /// Keys that have a successor, and may be needed yet; by their keyid.
+    pub(crate) retired: PrivateDir,
+    pub(crate) wallet: PrivateDir,
+    /// Call keys.
     pub(crate) run: PrivateDir,
 }
 
@@ -23,7 +29,14 @@ impl Home {
             Some(home) => (home.clone(), home.join("run")),
             None => (under("XDG_DATA_HOME", ".local/share")?, run()?),
         };
-        Ok(Self { identities: PrivateDir::at(data.join("identities")), run: PrivateDir::at(run) })
+        let at = |name| PrivateDir::at(data.join(name));
+        Ok(Self {
+            identities: at("identities"),
+            next: at("next"),
+            retired: at("retired"),
+            wallet: at("wallet"),
+            run: PrivateDir::at(run),
+        })
     }
 }
 

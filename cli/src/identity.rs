@@ -3,7 +3,7 @@
 
 mod name;
 
-use envelope_core::{SigningKey, VerifyingKey};
+use envelope_core::{SigningKey, Thumbprint, VerifyingKey};
 use zeroize::Zeroizing;
 
 use crate::elsewhere::{self, Place};
@@ -38,6 +38,10 @@ pub(crate) enum KeyHome {
 }
 
 impl KeyHome {
+    pub(crate) fn is_in(self, place: Place) -> bool {
+        self == Self::Elsewhere(place)
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -59,25 +63,51 @@ enum Kept {
 pub(crate) struct Identity<'a> {
     dir: &'a PrivateDir,
     name: &'a Name,
+    /// What its files are called, but for the ending.
+    stem: String,
 }
 
 impl<'a> Identity<'a> {
     pub(crate) fn new(home: &'a Home, name: &'a Name) -> Self {
-        Self { dir: &home.identities, name }
+        Self { dir: &home.identities, name, stem: name.to_string() }
+    }
+
+    /// The key that is to take the place of the identity's.
+    pub(crate) fn next(home: &'a Home, name: &'a Name) -> Self {
+        Self { dir: &home.next, name, stem: name.to_string() }
+    }
+
+    /// A key that the identity had before.
+    pub(crate) fn retired(home: &'a Home, name: &'a Name, key: &Thumbprint) -> Self {
+        Self { dir: &home.retired, name, stem: key.to_string() }
+    }
+
+    /// The file of its call key, and the name of the lock on that.
+    pub(crate) fn call_key_files(&self, home: &Home) -> (String, String) {
+        if std::ptr::eq(self.dir, &home.retired) {
+            (format!("retired.{}.call", self.stem), format!("retired.{}", self.stem))
+        } else {
+            (format!("{}.call", self.stem), self.stem.clone())
+        }
     }
 
     /// The file of the private key.
     pub(crate) fn private_file(&self) -> String {
-        format!("{}.pem", self.name)
+        format!("{}.pem", self.stem)
     }
 
     fn public_file(&self) -> String {
-        format!("{}.pub.jwk", self.name)
+        format!("{}.pub.jwk", self.stem)
+    }
+
+    /// Whether there is a key.
+    pub(crate) fn exists(&self) -> Result<bool, Error> {
+        self.dir.holds(&self.private_file())
     }
 
     /// Fails when there is one: what is there already stays.
     pub(crate) fn check_new(&self) -> Result<(), Error> {
-        if self.dir.holds(&self.private_file())? { Err(self.taken()) } else { Ok(()) }
+        if self.exists()? { Err(self.taken()) } else { Ok(()) }
     }
 
     /// Keeps a new key in its file.
@@ -123,10 +153,44 @@ impl<'a> Identity<'a> {
 
     /// Opens the key.
     pub(crate) fn open(&self, passphrase: &PassphraseSource) -> Result<IdentityKey, Error> {
+        self.open_with_passphrase(passphrase).map(|(key, _)| key)
+    }
+
+    /// Opens the key; gives the passphrase that it is encrypted under, too.
+    pub(crate) fn open_with_passphrase(
+        &self,
+        passphrase: &PassphraseSource,
+    ) -> Result<(IdentityKey, Option<Passphrase>), Error> {
         match self.kept()? {
-            Kept::Elsewhere(Place::SshAgent, key) => Ok(IdentityKey::in_agent(key)),
-            kept => self.secret(&kept, passphrase).map(|(key, _)| key.into()),
+            Kept::Elsewhere(Place::SshAgent, key) => Ok((IdentityKey::in_agent(key), None)),
+            kept => self.secret(&kept, passphrase).map(|(key, passphrase)| (key.into(), passphrase)),
         }
+    }
+
+    /// Keeps a second hold on the files of this key at `place`.
+    pub(crate) fn put_by(&self, place: &Self) -> Result<(), Error> {
+        let lock = place.lock()?;
+        lock.link_from(self.dir, &self.private_file(), &place.private_file())?;
+        lock.link_from(self.dir, &self.public_file(), &place.public_file())
+    }
+
+    /// Takes the place of another key, in one step.
+    pub(crate) fn take_place_of(&self, other: &Self) -> Result<(), Error> {
+        let lock = other.lock()?;
+        lock.move_from(self.dir, &self.private_file(), &other.private_file())?;
+        // Until this is done, the public half of the other one is beside it, and not believed.
+        lock.move_from(self.dir, &self.public_file(), &other.public_file())
+    }
+
+    /// Wipes the key, here and in the keyring. One that is not there is wiped already.
+    pub(crate) fn wipe(&self) -> Result<(), Error> {
+        if self.exists()? {
+            if let Kept::Elsewhere(Place::Keyring, key) = self.kept()? {
+                keyring::forget(&key.thumbprint()).map_err(Error::Keyring)?;
+            }
+            self.dir.remove(&self.private_file())?;
+        }
+        self.dir.remove(&self.public_file())
     }
 
     /// The public half, from beside the key where it is there, else from the key.

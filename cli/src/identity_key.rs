@@ -51,7 +51,8 @@ impl IdentityKey {
         Err(Error::Unsignable(Refusal::new(Code::CertificateInvalid, detail)))
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Signature, Error> {
+    /// Signs; a key in the agent is asked for it.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature, Error> {
         match &self.0 {
             Kind::Local(key) => Ok(key.sign(message)),
             Kind::Agent(key) => {

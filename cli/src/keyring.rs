@@ -25,6 +25,14 @@ pub(crate) fn fetch(keyid: &Thumbprint) -> Result<SigningKey, KeyringError> {
     if key.verifying_key().thumbprint() == *keyid { Ok(key) } else { Err(KeyringError::OtherKey) }
 }
 
+/// Takes a key out. One that is not there is out already.
+pub(crate) fn forget(keyid: &Thumbprint) -> Result<(), KeyringError> {
+    match entry(keyid)?.delete_credential() {
+        Err(Fault::NoEntry) => Ok(()),
+        forgotten => forgotten.map_err(read_fault),
+    }
+}
+
 fn entry(keyid: &Thumbprint) -> Result<Entry, KeyringError> {
     Entry::new(SERVICE, &keyid.to_string()).map_err(read_fault)
 }

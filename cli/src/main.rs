@@ -9,24 +9,31 @@
 //! | identity keys, and where they live | [`identity`], [`identity_key`], [`elsewhere`], [`ssh_agent`], [`keyring`] |
 //! | passphrases, and keys in the spellings of others | [`passphrase`], [`private_key`] |
 //! | call keys: our own, and those that somebody handed out | [`call_key`], [`handed_key`] |
+//! | the key that comes after another one | [`handover`] |
+//! | verifiers that know the identities here, and what is said to them | [`wallet`], [`credential`], [`exchange`], [`delivery`] |
 //! | requests to sign, messages to verify | [`outgoing`], [`message`] |
 
 mod address;
 mod args;
 mod call_key;
+mod client;
 mod clock;
 mod command;
+mod credential;
+mod delivery;
 mod elsewhere;
 mod error;
+mod exchange;
 mod handed_key;
+mod handover;
 mod hint;
 mod home;
 mod identity;
 mod identity_key;
 mod key_arg;
-#[cfg_attr(not(feature = "keyring"), path = "keyring/absent.rs")]
 mod keyring;
 mod message;
+mod origin;
 mod outgoing;
 mod passphrase;
 mod pem;
@@ -36,6 +43,9 @@ mod public_file;
 mod random;
 mod report;
 mod ssh_agent;
+mod token;
+mod wallet;
+mod wiping;
 
 use std::process::ExitCode;
 

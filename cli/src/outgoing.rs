@@ -34,6 +34,16 @@ impl Outgoing {
         Ok(Self { method: args.method.clone(), url: args.url.clone(), given, content_type, body })
     }
 
+    /// A request of this program's own.
+    pub(crate) fn new(
+        method: &str,
+        url: String,
+        given: Vec<(String, String)>,
+        body: Option<Vec<u8>>,
+    ) -> Self {
+        Self { method: method.into(), url, given, content_type: None, body }
+    }
+
     /// Signs it, for `ttl` seconds from now.
     pub(crate) fn sign(&self, call_key: &CallKey, ttl: u64) -> Result<Signed, Error> {
         let signer =

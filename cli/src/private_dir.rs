@@ -1,6 +1,6 @@
 //! A directory that is this user's alone, in which files appear complete or not at all.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -61,30 +61,64 @@ impl PrivateDir {
 
     /// Reads the private file `name`; `None` when it is not there.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.read_up_to(name, MAX_LENGTH)
+    }
+
+    /// The same for a file that may be `limit` bytes long.
+    pub(crate) fn read_up_to(&self, name: &str, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let path = self.path(name);
         if !self.holds(name)? {
             return Ok(None);
         }
         let Some(file) = found(File::open(&path), &path)? else { return Ok(None) };
-        read_checked(file, &path).map(Some)
+        read_checked(file, &path, limit).map(Some)
     }
 
     /// Makes the directory where it is missing, and waits until nobody else writes under the lock `name`.
     pub(crate) fn lock(&self, name: &str) -> Result<Locked<'_>, Error> {
+        self.lock_file(name, File::lock).map(|lock| self.locked(name, lock))
+    }
+
+    /// The same without waiting; `None` when somebody else has the lock.
+    pub(crate) fn try_lock(&self, name: &str) -> Result<Option<Locked<'_>>, Error> {
+        let path = self.path(&format!(".{name}.lock"));
+        let lock = self.lock_file(name, |_| Ok(()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(self.locked(name, lock))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::io("cannot lock", &path, error)),
+        }
+    }
+
+    fn lock_file(&self, name: &str, lock: impl Fn(&File) -> io::Result<()>) -> Result<File, Error> {
         let path = self.path(&format!(".{name}.lock"));
         let mut tries = 0;
-        let file = loop {
+        loop {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
             made.map_err(|error| Error::io("cannot make", &self.0, error))?;
             self.exists()?;
             let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-            match file.and_then(|file| file.lock().map(|()| file)) {
+            match file.and_then(|file| lock(&file).map(|()| file)) {
                 // Somebody has removed the directory again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
-                file => break file.map_err(|error| Error::io("cannot lock", &path, error))?,
+                file => break file.map_err(|error| Error::io("cannot lock", &path, error)),
             }
-        };
-        Ok(Locked { dir: self, temporary: self.path(&format!(".{name}.tmp")), _lock: file })
+        }
+    }
+
+    fn locked(&self, name: &str, lock: File) -> Locked<'_> {
+        Locked { dir: self, temporary: self.path(&format!(".{name}.tmp")), _lock: lock }
+    }
+
+    /// Removes a file; one that is not there is removed already.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
+        let path = self.path(name);
+        found(fs::remove_file(&path), &path).map(|_| ())
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        let synced = File::open(&self.0).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| Error::io("cannot write", &self.0, error))
     }
 
     /// Whether the system would not let this directory be used, or something in it: it is read-only, full, or not there.
@@ -129,8 +163,34 @@ impl Locked<'_> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             linked => linked.map_err(|error| Error::io("cannot write", &path, error))?,
         }
-        let synced = File::open(&self.dir.0).and_then(|dir| dir.sync_all());
-        synced.map(|()| true).map_err(|error| Error::io("cannot write", &self.dir.0, error))
+        self.dir.sync().map(|()| true)
+    }
+
+    /// As [`Locked::replace`], and it survives a power cut.
+    pub(crate) fn replace_for_good(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.dir.path(name);
+        let file = self.write(bytes)?;
+        let renamed = file.sync_all().and_then(|()| fs::rename(&self.temporary, &path));
+        self.cleared(renamed.map_err(|error| Error::io("cannot write", &path, error)))?;
+        self.dir.sync()
+    }
+
+    /// Moves a file of another directory here, in place of what was there. One that is not there stays so.
+    pub(crate) fn move_from(&self, dir: &PrivateDir, from: &str, to: &str) -> Result<(), Error> {
+        let (from, to) = (dir.path(from), self.dir.path(to));
+        found(fs::rename(&from, &to), &to)?;
+        dir.sync()?;
+        self.dir.sync()
+    }
+
+    /// Gives a file of another directory a second name here. One that is not there gets none, one that has it keeps it.
+    pub(crate) fn link_from(&self, dir: &PrivateDir, from: &str, to: &str) -> Result<(), Error> {
+        let to = self.dir.path(to);
+        match fs::hard_link(dir.path(from), &to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            linked => drop(found(linked, &to)?),
+        }
+        self.dir.sync()
     }
 
     /// Writes a file in place of what was there; readers see the old one or the new one. It is something that can be made
@@ -162,27 +222,39 @@ impl Locked<'_> {
     }
 }
 
+/// Writes a new file that only its owner can read, anywhere.
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| Error::io("cannot write", path, error))
+}
+
 /// Reads a private file that lies anywhere.
 pub(crate) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let unreadable = |error| Error::io("cannot read", path, error);
     check_file(&fs::metadata(path).map_err(unreadable)?, path)?;
-    read_checked(File::open(path).map_err(unreadable)?, path)
+    read_checked(File::open(path).map_err(unreadable)?, path, MAX_LENGTH)
 }
 
 /// What was looked at before it was opened may be another file by now; this one stays the same.
-fn read_checked(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn read_checked(file: File, path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     let metadata = file.metadata().map_err(|error| Error::io("cannot look at", path, error))?;
     check_file(&metadata, path)?;
-    read_secret(file, path)
+    read_wiped(file, path, limit)
 }
 
 /// Reads a file into memory that is wiped, without leaving pieces of it in memory that is not.
 pub(crate) fn read_secret(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 1));
-    let limit = u64::try_from(MAX_LENGTH + 1).unwrap_or(u64::MAX);
-    let read = file.take(limit).read_to_end(&mut bytes);
+    read_wiped(file, path, MAX_LENGTH)
+}
+
+fn read_wiped(file: File, path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // Memory that grows leaves pieces behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
+    let most = u64::try_from(limit + 1).unwrap_or(u64::MAX);
+    let read = file.take(most).read_to_end(&mut bytes);
     read.map_err(|error| Error::io("cannot read", path, error))?;
-    if bytes.len() > MAX_LENGTH { Err(Error::TooLong(path.into(), "64 KiB")) } else { Ok(bytes) }
+    if bytes.len() > limit { Err(Error::TooLong(path.into(), limit)) } else { Ok(bytes) }
 }
 
 fn found<T>(result: io::Result<T>, path: &Path) -> Result<Option<T>, Error> {

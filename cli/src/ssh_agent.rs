@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use envelope_core::{Signature, VerifyingKey};
 
+use crate::error::Error;
+use crate::key_arg;
+
 use self::message::{Answer, read_keys, read_signature, request_keys, request_signature};
 
 const SOCKET: &str = "SSH_AUTH_SOCK";
@@ -53,6 +56,14 @@ impl Agent {
         let patient = stream.set_read_timeout(Some(PATIENCE));
         patient.and_then(|()| stream.set_write_timeout(Some(PATIENCE))).map_err(AgentError::Unreachable)?;
         Ok(Self(stream))
+    }
+
+    /// The key that a KEY on the command line names, among those that it holds.
+    pub(crate) fn find(key: &str) -> Result<VerifyingKey, Error> {
+        let keyid = key_arg::read(key)?.thumbprint();
+        let listed = Self::connect().and_then(|mut agent| agent.keys()).map_err(Error::Agent)?;
+        let found = listed.into_iter().find(|key| key.thumbprint() == keyid);
+        found.ok_or(Error::Agent(AgentError::NoKey))
     }
 
     /// The keys that it holds and that can sign here.

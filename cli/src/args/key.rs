@@ -120,7 +120,7 @@ pub(crate) enum ExportFormat {
 }
 
 /// Without any of it, whoever is at the terminal is asked when a key turns out to be encrypted.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Passphrase {
     /// File with the passphrase of the key, on one line [env: ENVELOPE_PASSPHRASE_FILE]
     // Read elsewhere: clap takes an empty variable for a file without a name, and its help would show what is in a command.
@@ -131,7 +131,7 @@ pub(crate) struct Passphrase {
     pub(crate) passphrase_command: Option<OsString>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct NewPassphrase {
     #[command(flatten)]
     pub(crate) source: Passphrase,

@@ -1,71 +1,69 @@
 //! `envelope call`: signs a request, sends it, prints the answer.
 
-use std::env;
 use std::time::Duration;
 
-use envelope_core::{Code, Refusal, Signed, Timestamp};
+use envelope_core::{Code, Refusal, Signed};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Method, Response};
-use serde_json::Value;
 
 use crate::address;
 use crate::args::Call;
-use crate::call_key::CallKey;
+use crate::client::{self, MAX_PROBLEM, proxy_variable, read_problem};
 use crate::clock;
-use crate::error::{Error, Problem};
+use crate::credential::Credential;
+use crate::delivery;
+use crate::error::Error;
+use crate::handed_key;
+use crate::home::Home;
 use crate::identity::Name;
+use crate::origin::Origin;
 use crate::outgoing::Outgoing;
 use crate::passphrase::PassphraseSource;
 use crate::report;
+use crate::wallet::Wallet;
+use crate::wiping::wiped;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two pieces of an answer: agents think for minutes before they say anything.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
-/// The longest problem document that is read.
-const MAX_PROBLEM: usize = 64 * 1024;
+/// How long verifiers may take that are told something by the way.
+const BY_THE_WAY: Duration = Duration::from_secs(3);
 
-pub(crate) fn run(name: &Name, args: Call) -> Result<(), Error> {
+pub(crate) fn run(name: Option<&Name>, args: Call) -> Result<(), Error> {
     let request = Outgoing::read(&args.request)?;
     let (url, authority) = address::exact(&args.request.url)?;
-    let call_key = CallKey::choose(name, &args.handed, &PassphraseSource::new(args.passphrase)?)?;
-    let client = client(&url)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::Network)?;
-    let signed = request.sign(&call_key, 60)?;
+    let passphrase = PassphraseSource::new(args.passphrase)?;
+    let client = client::client(&url, READ_TIMEOUT)?;
     // Nothing is sent while a secret is in memory.
-    drop(call_key);
-    runtime.block_on(async {
+    let signed = wiped(|| match handed_key::read(&args.handed, &passphrase)? {
+        Some(handed) => request.sign(&handed, 60),
+        None => {
+            let home = Home::find()?;
+            let credential = choose(&home, name, &args.request.url)?;
+            request.sign(&credential.call_key(&home, &passphrase)?, 60)
+        }
+    })?;
+    client::run(async {
         let answer = send(&client, url, request, &signed).await?;
         print(answer, authority).await
     })
 }
 
-fn client(url: &reqwest::Url) -> Result<Client, Error> {
-    let mut client = Client::builder()
-        .user_agent(concat!("envelope/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        // A nonce is used once: what is sent again has to be signed again.
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT);
-    if url.scheme() == "http" {
-        // A machine without certificate authorities can still speak plain HTTP.
-        client = client.tls_certs_only([]);
+/// The credential that the wallet has for the URL. What verifiers are owed they are told on this occasion: the one that is
+/// called, and others that have not been tried for a while.
+fn choose(home: &Home, name: Option<&Name>, url: &str) -> Result<Credential, Error> {
+    let wallet = Wallet::load(home)?;
+    let now = clock::now()?;
+    let Some(origin) = Origin::of(url) else { return Credential::for_url(home, url, name) };
+    let credential = Credential::for_origin(home, &wallet, &origin, name)?;
+    if wallet.verifiers().iter().all(|verifier| verifier.owed.is_empty()) {
+        return Ok(credential);
     }
-    if address::is_loopback(url) {
-        client = client.no_proxy();
-    }
-    client.build().map_err(|error| Error::Send(error, None))
-}
-
-/// The variable that names the proxy for this URL, if one is set. The values of these variables may hold a password.
-fn proxy_variable(url: &reqwest::Url) -> Option<&'static str> {
-    let names = match url.scheme() {
-        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
-        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
-    };
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    names.into_iter().find(is_set).filter(|_| !address::is_loopback(url))
+    client::run(async {
+        let others = delivery::deliver(home, |it| it.url != origin && it.is_due(now));
+        // What does not reach them now, a later command tries again.
+        let _ = tokio::time::timeout(BY_THE_WAY, others).await;
+        credential.catch_up(home, &origin).await
+    })
 }
 
 async fn send(
@@ -108,14 +106,4 @@ async fn print(mut answer: Response, authority: String) -> Result<(), Error> {
     }
     let problem = if is_problem { read_problem(&problem, authority, now) } else { None };
     Err(problem.map_or(Error::Status(status.as_u16(), location), Error::Problem))
-}
-
-fn read_problem(json: &[u8], authority: String, now: Timestamp) -> Option<Problem> {
-    let problem: Value = serde_json::from_slice(json).ok()?;
-    let text = |name| problem.get(name).and_then(Value::as_str).map(String::from);
-    let code = text("code")?;
-    let title = text("title").or_else(|| Code::parse(&code).map(|code| code.title().into()))?;
-    let server_time = problem.get("server_time").and_then(Value::as_u64);
-    let ahead = server_time.map(|server_time| i128::from(now.as_unix()) - i128::from(server_time));
-    Some(Problem { code, title, ahead, authority })
 }

@@ -11,6 +11,7 @@ use crate::identity::{Identity, Name};
 use crate::key_arg;
 use crate::passphrase::PassphraseSource;
 use crate::report::{self, Fact, Facts};
+use crate::wiping::wiped;
 
 pub(crate) fn run(name: &Name, args: Certify) -> Result<(), Error> {
     let call_key = key_arg::read_full(&args.key)?;
@@ -24,14 +25,15 @@ pub(crate) fn run(name: &Name, args: Certify) -> Result<(), Error> {
     }
     let home = Home::find()?;
     let passphrase = PassphraseSource::new(args.passphrase)?;
-    let identity_key = Identity::new(&home, name).open(&passphrase)?;
     let id = certificate_id()?;
     let issue =
         Issue { call_key: &call_key, issued: clock::now()?, lifetime: args.ttl.seconds, id: &id, grant };
-    let certificate = identity_key.certify(&issue)?;
-    let identity_keyid = identity_key.verifying_key().thumbprint().to_string();
     // Nothing is printed while a secret is in memory.
-    drop(identity_key);
+    let (certificate, identity_keyid) = wiped(|| {
+        let identity_key = Identity::new(&home, name).open(&passphrase)?;
+        let certificate = identity_key.certify(&issue)?;
+        Ok::<_, Error>((certificate, identity_key.verifying_key().thumbprint().to_string()))
+    })?;
     if !args.json.json {
         return report::line(&certificate);
     }

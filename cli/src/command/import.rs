@@ -11,17 +11,19 @@ use zeroize::Zeroizing;
 use crate::args::{KeyImport, NewPassphrase};
 use crate::command::key;
 use crate::error::{Error, PassphraseError};
+use crate::handover;
 use crate::home::Home;
 use crate::identity::{Identity, KeyHome, Name};
-use crate::key_arg;
 use crate::passphrase::PassphraseSource;
 use crate::private_dir::{read_private, read_secret};
 use crate::private_key::Spelling;
 use crate::report::{self, printable};
-use crate::ssh_agent::{Agent, AgentError};
+use crate::ssh_agent::Agent;
+use crate::wallet::Wallet;
 
 pub(crate) fn run(name: &Name, args: KeyImport) -> Result<(), Error> {
     let home = Home::find()?;
+    handover::resume(&home, name, &Wallet::load(&home)?)?;
     let identity = Identity::new(&home, name);
     // Said before anybody is asked for anything; what decides is that the file can be made.
     identity.check_new()?;
@@ -39,10 +41,7 @@ pub(crate) fn run(name: &Name, args: KeyImport) -> Result<(), Error> {
 }
 
 fn from_agent(identity: &Identity<'_>, key: &str) -> Result<(VerifyingKey, KeyHome), Error> {
-    let keyid = key_arg::read(key)?.thumbprint();
-    let listed = Agent::connect().and_then(|mut agent| agent.keys()).map_err(Error::Agent)?;
-    let found = listed.into_iter().find(|key| key.thumbprint() == keyid);
-    let public = found.ok_or(Error::Agent(AgentError::NoKey))?;
+    let public = Agent::find(key)?;
     let key_home = identity.create_in_agent(&public)?;
     Ok((public, key_home))
 }

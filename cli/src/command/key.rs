@@ -1,7 +1,7 @@
 //! `envelope key list` and `envelope key show`: the identity keys that are here.
 
 use envelope_core::VerifyingKey;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::args::{KeyFormat, KeyList, KeyShow};
 use crate::error::Error;
@@ -10,12 +10,14 @@ use crate::identity::{self, Identity, KeyHome, Name};
 use crate::passphrase::PassphraseSource;
 use crate::pem::PemError;
 use crate::report::{self, Fact, Facts, printable};
+use crate::wallet::{Verifier, Wallet};
 
 pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
     let home = Home::find()?;
     let mut lines = String::new();
     let mut array = Vec::new();
     let mut not_listed = 0;
+    let wallet = Wallet::load(&home)?;
     for name in identity::list(&home)? {
         // One key that cannot be read does not hide the others.
         let (key, key_home) = match look_at(&home, &name) {
@@ -29,7 +31,11 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
         let (alg, keyid) = (key.algorithm().http_name(), key.thumbprint());
         let lives = key_home.as_str();
         lines.push_str(&format!("{:16}  {alg:17}  {keyid}  {lives}\n", printable(name.as_str())));
-        array.push(facts(&name, &key, key_home).to_json());
+        for verifier in wallet.owed(&name) {
+            let why = verifier.trouble.as_ref().map(|trouble| trouble.why.as_str()).unwrap_or_default();
+            lines.push_str(&format!("  owes {}  {}\n", verifier.url, printable(why)));
+        }
+        array.push(facts(&name, &key, key_home).with("owed", Fact::Json(owed(&wallet, &name))).to_json());
     }
     if args.json.json {
         report::line(&Value::from(array).to_string())?;
@@ -76,6 +82,12 @@ pub(crate) fn show(name: &Name, args: KeyShow) -> Result<(), Error> {
         KeyFormat::Openssh => key.to_openssh(),
     };
     report::line(text.trim_ascii_end())
+}
+
+/// The verifiers that have not heard something yet.
+pub(super) fn owed(wallet: &Wallet, name: &Name) -> Value {
+    let tell = |verifier: &Verifier| json!({ "verifier": verifier.url.as_str(), "why": verifier.trouble.as_ref().map(|it| it.why.as_str()) });
+    wallet.owed(name).map(tell).collect()
 }
 
 /// What is told of a key, whatever was done with it.

@@ -1,41 +1,62 @@
 //! `envelope keygen`: makes an identity key.
 
-use envelope_core::Algorithm;
+use envelope_core::{Algorithm, SigningKey};
 
-use crate::args::{KeyAlgorithm, Keygen};
+use crate::args::{KeyAlgorithm, Keygen, NewPassphrase};
 use crate::command::key;
 use crate::error::{Error, PassphraseError};
+use crate::handover;
 use crate::home::Home;
-use crate::identity::{Identity, Name};
+use crate::identity::{Identity, KeyHome, Name};
 use crate::passphrase::PassphraseSource;
 use crate::random;
 use crate::report;
+use crate::wallet::Wallet;
+use crate::wiping::wiped;
 
 pub(crate) fn run(name: &Name, args: Keygen) -> Result<(), Error> {
     let home = Home::find()?;
-    let identity = Identity::new(&home, name);
-    // Said before a passphrase is read; what decides is that the file can be made.
-    identity.check_new()?;
-    let algorithm = match args.alg {
-        KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
-        KeyAlgorithm::P256 => Algorithm::P256,
-    };
-    let source = PassphraseSource::for_new_key(args.passphrase)?;
-    if args.keyring && source.encrypts() {
-        return Err(PassphraseError::InKeyring.into());
-    }
-    let passphrase = source.read_new(&format!("the identity {name}"))?;
-    let key = random::key(algorithm)?;
-    let key_home = if args.keyring {
-        identity.create_in_keyring(&key)?
-    } else {
-        identity.create(&key, passphrase.as_ref())?
-    };
-    let public = key.verifying_key().clone();
-    drop(key);
+    // Nothing is printed while a secret is in memory.
+    let (public, key_home) = wiped(|| {
+        let (key, key_home) = make(&home, name, args.alg, args.keyring, args.passphrase)?;
+        Ok::<_, Error>((key.verifying_key().clone(), key_home))
+    })?;
     if args.json.json {
         key::facts(name, &public, key_home).print(true)
     } else {
         report::line(&public.thumbprint().to_string())
+    }
+}
+
+/// Makes the key of an identity that has none.
+pub(super) fn make(
+    home: &Home,
+    name: &Name,
+    alg: KeyAlgorithm,
+    keyring: bool,
+    passphrase: NewPassphrase,
+) -> Result<(SigningKey, KeyHome), Error> {
+    handover::resume(home, name, &Wallet::load(home)?)?;
+    let identity = Identity::new(home, name);
+    // Said before a passphrase is read; what decides is that the file can be made.
+    identity.check_new()?;
+    let source = PassphraseSource::for_new_key(passphrase)?;
+    if keyring && source.encrypts() {
+        return Err(PassphraseError::InKeyring.into());
+    }
+    let passphrase = source.read_new(&format!("the identity {name}"))?;
+    let key = random::key(algorithm(alg))?;
+    let key_home = if keyring {
+        identity.create_in_keyring(&key)?
+    } else {
+        identity.create(&key, passphrase.as_ref())?
+    };
+    Ok((key, key_home))
+}
+
+pub(super) const fn algorithm(named: KeyAlgorithm) -> Algorithm {
+    match named {
+        KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
+        KeyAlgorithm::P256 => Algorithm::P256,
     }
 }

@@ -7,24 +7,33 @@ use std::path::Path;
 use envelope_core::Signed;
 
 use crate::args::{Sign, SignFormat};
-use crate::call_key::CallKey;
+use crate::credential::Credential;
 use crate::error::Error;
+use crate::handed_key;
+use crate::home::Home;
 use crate::identity::Name;
 use crate::outgoing::Outgoing;
 use crate::passphrase::PassphraseSource;
 use crate::report;
+use crate::wiping::wiped;
 
-pub(crate) fn run(name: &Name, args: Sign) -> Result<(), Error> {
+pub(crate) fn run(name: Option<&Name>, args: Sign) -> Result<(), Error> {
     let format = match args.format {
         None if args.json => SignFormat::Json,
         Some(other) if args.json && !matches!(other, SignFormat::Json) => return Err(Error::Formats(other)),
         format => format.unwrap_or(SignFormat::Headers),
     };
     let request = Outgoing::read(&args.request)?;
-    let call_key = CallKey::choose(name, &args.handed, &PassphraseSource::new(args.passphrase)?)?;
-    let signed = request.sign(&call_key, args.ttl)?;
+    let passphrase = PassphraseSource::new(args.passphrase)?;
     // Nothing is printed while a secret is in memory.
-    drop(call_key);
+    let signed = wiped(|| match handed_key::read(&args.handed, &passphrase)? {
+        Some(handed) => request.sign(&handed, args.ttl),
+        None => {
+            let home = Home::find()?;
+            let credential = Credential::for_url(&home, &args.request.url, name)?;
+            request.sign(&credential.call_key(&home, &passphrase)?, args.ttl)
+        }
+    })?;
     match format {
         SignFormat::Json => report::line(&request.document(&signed)?.to_json()),
         SignFormat::Headers => {

@@ -27,7 +27,7 @@ impl fmt::Display for Error {
             Self::Stdin(error) => write!(f, "cannot read stdin: {error}"),
             Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
             Self::Network(error) => write!(f, "cannot use the network: {error}"),
-            Self::TooLong(path, limit) => write!(f, "longer than {limit}: {}", shown(path)),
+            Self::TooLong(path, limit) => write!(f, "longer than {} KiB: {}", limit / 1024, shown(path)),
             Self::TooMuch(path, Limit(mib)) if path == Path::new("-") => {
                 write!(f, "more than {mib} MiB on stdin")
             }
@@ -57,8 +57,24 @@ impl fmt::Display for Error {
             Self::BrokenOff(error) => write_chain(f, "the answer broke off", error),
             Self::Status(status, _) => write!(f, "the server answered {status}"),
             Self::Problem(problem) => {
-                write!(f, "{}: {}", printable(&problem.code), printable(&problem.title))
+                write!(f, "{}: {}", printable(&problem.code), printable(&problem.title))?;
+                match problem.detail.as_deref().filter(|detail| *detail != problem.title) {
+                    Some(detail) => write!(f, " ({})", printable(detail)),
+                    None => Ok(()),
+                }
             }
+            Self::Answer(url) => write!(f, "{url} answered something else than a verifier does"),
+            Self::Wallet(path) => write!(f, "not a wallet that this version reads: {}", shown(path)),
+            Self::NoVerifier => f.write_str("the wallet knows no verifier"),
+            Self::WhichVerifier(urls) => write!(f, "the wallet knows {} verifiers", urls.len()),
+            Self::NotInWallet(url) => write!(f, "the wallet does not know {url}"),
+            Self::NotKnown(url) => write!(f, "{url} does not know the key"),
+            Self::Untold(1) => f.write_str("a verifier refused what it was told"),
+            Self::Untold(count) => write!(f, "{count} verifiers refused what they were told"),
+            Self::PlainHttp(url) => {
+                write!(f, "over plain HTTP everybody on the way to {url} can use the ticket first")
+            }
+            Self::Token => f.write_str("not a token"),
         }
     }
 }

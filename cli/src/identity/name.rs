@@ -19,6 +19,13 @@ impl Name {
     }
 }
 
+/// The name that is meant when none is given.
+impl Default for Name {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
 impl FromStr for Name {
     type Err = &'static str;
 

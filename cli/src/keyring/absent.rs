@@ -8,6 +8,10 @@ pub(crate) fn keep(_: &SigningKey) -> Result<(), KeyringError> {
     Err(KeyringError::NotBuilt)
 }
 
+pub(crate) fn forget(_: &Thumbprint) -> Result<(), KeyringError> {
+    Err(KeyringError::NotBuilt)
+}
+
 pub(crate) fn fetch(_: &Thumbprint) -> Result<SigningKey, KeyringError> {
     Err(KeyringError::NotBuilt)
 }

@@ -1,0 +1,111 @@
+//! `envelope enroll`: makes an identity known to a verifier, and the verifier to the wallet.
+
+use envelope_core::Code;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use crate::args::Enroll;
+use crate::call_key::CallKey;
+use crate::client;
+use crate::command::keygen;
+use crate::delivery;
+use crate::error::Error;
+use crate::exchange::Question;
+use crate::handover;
+use crate::home::Home;
+use crate::identity::{Identity, Name};
+use crate::origin::Origin;
+use crate::passphrase::PassphraseSource;
+use crate::report::{self, Fact, Facts};
+use crate::token;
+use crate::wallet::{Verifier, Wallet};
+use crate::wiping::wiped;
+
+pub(crate) fn run(name: &Name, args: Enroll) -> Result<(), Error> {
+    let home = Home::find()?;
+    let token = token::read(args.token, args.token_file.as_deref())?;
+    if token.is_some() && args.url.is_open_to_all() && !args.plain_http {
+        return Err(Error::PlainHttp(args.url));
+    }
+    handover::resume(&home, name, &Wallet::load(&home)?)?;
+    let identity = Identity::new(&home, name);
+    let call_key = wiped(|| {
+        if identity.exists()? {
+            CallKey::of(&home, &identity, &PassphraseSource::new(args.passphrase.source)?)
+        } else {
+            let (key, _) = keygen::make(&home, name, args.alg, args.keyring, args.passphrase)?;
+            report::hint_that(&format!("made a key for the identity {name}"));
+            // Nobody is asked for a passphrase again that was given a moment ago.
+            CallKey::renew(&home, &identity, &key.into())
+        }
+    })?;
+    let there = client::run(async {
+        match &token {
+            Some(token) => enroll(&args.url, token, &call_key).await,
+            None => ask_who(&home, name, &args.url, &call_key).await,
+        }
+    })?;
+    let there = There::read(&there).ok_or_else(|| Error::Answer(args.url.clone()))?;
+    Wallet::change(&home, |wallet| {
+        let verifier = Verifier::new(args.url.clone(), name.clone(), there.name.clone(), there.packs.clone());
+        wallet.remember(verifier);
+        wallet.knows_all(&args.url, name);
+        Ok(())
+    })?;
+    let facts = Facts::default()
+        .with("verifier", args.url.as_str())
+        .with("identity", name.as_str())
+        .with("name", there.name.as_str())
+        .with("keyid", there.keyid.as_str())
+        .with("packs", Fact::List(there.packs));
+    if args.json.json { facts.print(true) } else { report::line(&there.name) }
+}
+
+async fn enroll(
+    url: &Origin,
+    token: &Zeroizing<String>,
+    call_key: &CallKey,
+) -> Result<Map<String, Value>, Error> {
+    let question = Question::post("/api/enroll", &json!({}));
+    let question = question.with_field("Authorization", format!("Bearer {}", token.as_str()));
+    question.ask_for_json(url, Some(call_key)).await
+}
+
+/// Asks a verifier that was told of the key by somebody else. It may have been told of one that came before it.
+async fn ask_who(
+    home: &Home,
+    name: &Name,
+    url: &Origin,
+    call_key: &CallKey,
+) -> Result<Map<String, Value>, Error> {
+    let ask = || Question::get("/api/me").ask_for_json(url, Some(call_key));
+    let wallet = Wallet::load(home)?;
+    let mut told = false;
+    match ask().await {
+        Err(Error::Problem(problem)) if problem.code == Code::BadSignature.as_str() => {
+            let of_this = wallet.statements().iter().filter(|it| it.identity == *name);
+            for statement in of_this.filter(|it| it.successor.is_some()) {
+                // The verifier may know the chain of keys from any of them on.
+                told |= delivery::send(url, &statement.text).await.is_ok();
+            }
+            if told { ask().await } else { Err(Error::NotKnown(url.clone())) }
+        }
+        answer => answer,
+    }
+}
+
+/// Who somebody is to a verifier.
+struct There {
+    name: String,
+    keyid: String,
+    packs: Vec<String>,
+}
+
+impl There {
+    fn read(answer: &Map<String, Value>) -> Option<Self> {
+        let text = |name| answer.get(name).and_then(Value::as_str).map(String::from);
+        let packs = answer.get("packs").and_then(Value::as_array)?.iter();
+        let packs = packs.map(|pack| pack.as_str().map(String::from)).collect::<Option<_>>()?;
+        Some(Self { name: text("identity")?, keyid: text("keyid")?, packs })
+    }
+}

@@ -1,0 +1,72 @@
+//! Which key signs what goes to a verifier.
+
+use envelope_core::Thumbprint;
+
+use crate::call_key::CallKey;
+use crate::clock;
+use crate::delivery;
+use crate::error::Error;
+use crate::handover;
+use crate::home::Home;
+use crate::identity::{Identity, Name};
+use crate::origin::Origin;
+use crate::passphrase::PassphraseSource;
+use crate::wallet::Wallet;
+
+/// An identity, and which of its keys.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    name: Name,
+    /// The key that the verifier knows, where that is not the newest.
+    retired: Option<Thumbprint>,
+}
+
+impl Credential {
+    /// What the wallet has for a verifier: the identity that is named, else the one that is known there, else the default one;
+    /// and of its keys the newest that the verifier has heard of.
+    pub(crate) fn for_origin(
+        home: &Home,
+        wallet: &Wallet,
+        url: &Origin,
+        name: Option<&Name>,
+    ) -> Result<Self, Error> {
+        let verifier = wallet.find(url, name);
+        let name = verifier.map(|it| it.identity.clone()).or_else(|| name.cloned()).unwrap_or_default();
+        handover::resume(home, &name, wallet)?;
+        let now = clock::now()?;
+        let known = verifier.and_then(|verifier| wallet.known_key(verifier, now));
+        let retired = match known {
+            Some(key) if Identity::retired(home, &name, &key).exists()? => Some(key),
+            _ => None,
+        };
+        Ok(Self { name, retired })
+    }
+
+    /// Tells the verifier what it is owed; it then knows the newest key.
+    pub(crate) async fn catch_up(self, home: &Home, url: &Origin) -> Result<Self, Error> {
+        delivery::deliver(home, |verifier| verifier.url == *url).await?;
+        let wallet = Wallet::load(home)?;
+        Self::for_origin(home, &wallet, url, Some(&self.name))
+    }
+
+    /// The same for a URL that somebody else sends the request to, without talking to anybody.
+    pub(crate) fn for_url(home: &Home, url: &str, name: Option<&Name>) -> Result<Self, Error> {
+        let wallet = Wallet::load(home)?;
+        match Origin::of(url) {
+            Some(origin) => Self::for_origin(home, &wallet, &origin, name),
+            // Clients that take this spelling of a URL are not ours.
+            None => Ok(Self { name: name.cloned().unwrap_or_default(), retired: None }),
+        }
+    }
+
+    pub(crate) fn call_key(&self, home: &Home, source: &PassphraseSource) -> Result<CallKey, Error> {
+        if let Some(key) = &self.retired {
+            match CallKey::of(home, &Identity::retired(home, &self.name, key), source) {
+                // Another process has told the verifier of the new key meanwhile, and wiped this one.
+                Err(Error::NoIdentity(_)) => {}
+                call_key => return call_key,
+            }
+        }
+        CallKey::of(home, &Identity::new(home, &self.name), source)
+    }
+}

@@ -1,0 +1,388 @@
+//! The wallet: the verifiers that the identities here are known to, their packs, and what keys have said that not every
+//! verifier has heard yet. It holds no secret.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use envelope_core::{Thumbprint, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::home::Home;
+use crate::identity::Name;
+use crate::origin::Origin;
+
+const FILE: &str = "wallet.json";
+const VERSION: u32 = 1;
+/// The longest wallet: some hundred verifiers.
+const MAX_LENGTH: usize = 1 << 20;
+/// How many statements are kept that everybody has heard: a verifier that is met later may know one of the keys in them.
+const KEPT: usize = 100;
+
+/// All that is remembered of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wallet {
+    version: u32,
+    /// By verifier and identity, each pair once.
+    verifiers: Vec<Verifier>,
+    /// In the order in which they were made.
+    statements: Vec<Statement>,
+}
+
+/// A verifier to which one of the identities here is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verifier {
+    /// Where it is.
+    pub(crate) url: Origin,
+    /// The identity here whose keys sign what is sent there.
+    #[serde(with = "as_text")]
+    pub(crate) identity: Name,
+    /// What that identity is called there; empty where it never said.
+    pub(crate) name: String,
+    /// The packs that it may call there, as far as it was told.
+    pub(crate) packs: Vec<String>,
+    /// The statements that it has not heard yet, by their `id`, in the order in which it must hear them.
+    #[serde(default)]
+    pub(crate) owed: Vec<String>,
+    /// What went wrong when it was to be told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// Why a verifier could not be told something, and when that was last tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trouble {
+    /// Seconds since 1970.
+    pub(crate) at: u64,
+    pub(crate) why: String,
+    /// It was reached, and said no.
+    pub(crate) refused: bool,
+}
+
+/// What a key has said of itself: that it has a successor, or that it retires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Statement {
+    /// The SHA-256 of `text`.
+    pub(crate) id: String,
+    /// Whose key it is.
+    #[serde(with = "as_text")]
+    pub(crate) identity: Name,
+    /// The key that speaks.
+    #[serde(with = "keyid")]
+    pub(crate) key: Thumbprint,
+    /// Its successor, and until when the key itself is good; a key without one retires.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) successor: Option<Successor>,
+    /// What verifiers are sent.
+    pub(crate) text: String,
+    /// The files here agree with it: the successor is in its place, the key that retired is gone.
+    pub(crate) settled: bool,
+}
+
+/// The key that comes after another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Successor {
+    #[serde(with = "keyid")]
+    pub(crate) key: Thumbprint,
+    /// Seconds since 1970.
+    pub(crate) until: u64,
+}
+
+impl Default for Wallet {
+    fn default() -> Self {
+        Self { version: VERSION, verifiers: Vec::new(), statements: Vec::new() }
+    }
+}
+
+impl Wallet {
+    /// The wallet as it is now; an empty one where there is none.
+    pub(crate) fn load(home: &Home) -> Result<Self, Error> {
+        let Some(text) = home.wallet.read_up_to(FILE, MAX_LENGTH)? else { return Ok(Self::default()) };
+        let unreadable = || Error::Wallet(home.wallet.path(FILE));
+        let wallet: Self = serde_json::from_slice(&text).map_err(|_| unreadable())?;
+        if wallet.version == VERSION { Ok(wallet) } else { Err(unreadable()) }
+    }
+
+    /// Changes the wallet, one process at a time. The change is on the disk when this is done, or none of it is.
+    pub(crate) fn change<T>(
+        home: &Home,
+        change: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let lock = home.wallet.lock("wallet")?;
+        let before = Self::load(home)?;
+        let mut wallet = before.clone();
+        let done = change(&mut wallet)?;
+        if wallet != before {
+            wallet.prune();
+            let text =
+                serde_json::to_vec_pretty(&wallet).map_err(|_| Error::Wallet(home.wallet.path(FILE)))?;
+            lock.replace_for_good(FILE, &text)?;
+        }
+        Ok(done)
+    }
+
+    pub(crate) fn verifiers(&self) -> &[Verifier] {
+        &self.verifiers
+    }
+
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// The verifier at `url`, for `identity` where one is named; else for the only identity that it knows, or the default one.
+    pub(crate) fn find(&self, url: &Origin, identity: Option<&Name>) -> Option<&Verifier> {
+        let mut there = self.verifiers.iter().filter(|verifier| verifier.url == *url);
+        match identity {
+            Some(name) => there.find(|verifier| verifier.identity == *name),
+            None => {
+                let all: Vec<_> = there.collect();
+                match all.as_slice() {
+                    [only] => Some(only),
+                    several => several.iter().find(|verifier| verifier.identity.is_default()).copied(),
+                }
+            }
+        }
+    }
+
+    /// The verifiers that an identity owes something.
+    pub(crate) fn owed(&self, identity: &Name) -> impl Iterator<Item = &Verifier> {
+        self.verifiers.iter().filter(move |it| it.identity == *identity && !it.owed.is_empty())
+    }
+
+    /// What was said.
+    pub(crate) fn statement(&self, id: &str) -> Option<&Statement> {
+        self.statements.iter().find(|statement| statement.id == id)
+    }
+
+    /// What keys of an identity have said that the files here do not agree with yet.
+    pub(crate) fn unsettled(&self, identity: &Name) -> impl Iterator<Item = &Statement> {
+        self.statements.iter().filter(move |it| !it.settled && it.identity == *identity)
+    }
+
+    /// Remembers a verifier; one that is there already keeps what it is owed.
+    pub(crate) fn remember(&mut self, new: Verifier) {
+        match self.entry(&new.url, &new.identity) {
+            Some(known) => (known.name, known.packs) = (new.name, new.packs),
+            None => self.verifiers.push(new),
+        }
+    }
+
+    /// Notes a verifier that may know the identity; one that is there already stays.
+    pub(crate) fn meet(&mut self, url: Origin, identity: &Name) {
+        if self.entry(&url, identity).is_none() {
+            self.verifiers.push(Verifier::new(url, identity.clone(), String::new(), Vec::new()));
+        }
+    }
+
+    /// Forgets a verifier; gives how many there were.
+    pub(crate) fn forget(&mut self, url: &Origin, identity: Option<&Name>) -> usize {
+        let before = self.verifiers.len();
+        self.verifiers.retain(|verifier| {
+            verifier.url != *url || identity.is_some_and(|name| verifier.identity != *name)
+        });
+        before - self.verifiers.len()
+    }
+
+    /// Notes what a key has said; every verifier that knows the identity is to hear it.
+    pub(crate) fn owe(&mut self, statement: Statement) {
+        let concerned = self.verifiers.iter_mut().filter(|verifier| verifier.identity == statement.identity);
+        for verifier in concerned {
+            verifier.owed.push(statement.id.clone());
+        }
+        self.statements.push(statement);
+    }
+
+    /// A verifier has heard a statement.
+    pub(crate) fn heard(&mut self, url: &Origin, identity: &Name, id: &str) {
+        if let Some(verifier) = self.entry(url, identity) {
+            verifier.owed.retain(|owed| owed != id);
+            verifier.trouble = None;
+        }
+    }
+
+    /// A verifier knows the newest key, however it came by it.
+    pub(crate) fn knows_all(&mut self, url: &Origin, identity: &Name) {
+        if let Some(verifier) = self.entry(url, identity) {
+            (verifier.owed, verifier.trouble) = (Vec::new(), None);
+        }
+    }
+
+    /// A verifier could not be told.
+    pub(crate) fn not_heard(&mut self, url: &Origin, identity: &Name, trouble: Trouble) {
+        if let Some(verifier) = self.entry(url, identity) {
+            verifier.trouble = Some(trouble);
+        }
+    }
+
+    /// The files here agree with a statement.
+    pub(crate) fn settle(&mut self, id: &str) {
+        for statement in self.statements.iter_mut().filter(|statement| statement.id == id) {
+            statement.settled = true;
+        }
+    }
+
+    /// The key that a verifier knows best: one that has a successor of which it has not heard, as long as that key is good.
+    pub(crate) fn known_key(&self, verifier: &Verifier, now: Timestamp) -> Option<Thumbprint> {
+        let first = verifier.owed.iter().find_map(|id| {
+            let statement = self.statement(id)?;
+            statement.successor.map(|successor| (statement.key, successor.until))
+        });
+        first.filter(|(_, until)| now.as_unix() < *until).map(|(key, _)| key)
+    }
+
+    /// Whether a key that has a successor may be needed yet.
+    pub(crate) fn needs(&self, key: &Thumbprint, now: Timestamp) -> bool {
+        self.verifiers.iter().any(|verifier| self.known_key(verifier, now).as_ref() == Some(key))
+    }
+
+    fn prune(&mut self) {
+        let owed: Vec<&String> = self.verifiers.iter().flat_map(|verifier| &verifier.owed).collect();
+        let mut surplus = self.statements.len().saturating_sub(KEPT);
+        self.statements.retain(|statement| {
+            let is_kept = surplus == 0 || !statement.settled || owed.contains(&&statement.id);
+            surplus -= usize::from(!is_kept);
+            is_kept
+        });
+    }
+
+    fn entry(&mut self, url: &Origin, identity: &Name) -> Option<&mut Verifier> {
+        self.verifiers.iter_mut().find(|verifier| verifier.url == *url && verifier.identity == *identity)
+    }
+}
+
+impl Statement {
+    pub(crate) fn new(identity: Name, key: Thumbprint, successor: Option<Successor>, text: String) -> Self {
+        let id = Base64UrlUnpadded::encode_string(&Sha256::digest(text.as_bytes()));
+        Self { id, identity, key, successor, text, settled: false }
+    }
+}
+
+/// How long a verifier is left alone that could not be told, in seconds, by commands that are for others.
+const RETRY: u64 = 60;
+
+impl Verifier {
+    /// Whether it is owed something and may be tried again by the way.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        !self.owed.is_empty()
+            && self.trouble.as_ref().is_none_or(|trouble| now.as_unix().abs_diff(trouble.at) >= RETRY)
+    }
+
+    pub(crate) fn new(url: Origin, identity: Name, name: String, packs: Vec<String>) -> Self {
+        Self { url, identity, name, packs, owed: Vec::new(), trouble: None }
+    }
+}
+
+/// What is read from and written as text.
+mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err = &'static str>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod keyid {
+    use envelope_core::Thumbprint;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &Thumbprint, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(key)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Thumbprint, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Thumbprint::parse(&text).ok_or_else(|| D::Error::custom("not a keyid"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use envelope_core::Algorithm;
+
+    use super::*;
+    use crate::random;
+
+    fn keyid() -> Thumbprint {
+        random::key(Algorithm::Ed25519).unwrap().verifying_key().thumbprint()
+    }
+
+    fn verifier(url: &str, identity: &str) -> Verifier {
+        Verifier::new(url.parse().unwrap(), identity.parse().unwrap(), "alice".into(), vec!["p1".into()])
+    }
+
+    fn succession(identity: &str, key: Thumbprint, until: u64) -> Statement {
+        let successor = Some(Successor { key: keyid(), until });
+        let (identity, id) = (identity.parse().unwrap(), key.to_string());
+        Statement { id, identity, key, successor, text: "{}".into(), settled: false }
+    }
+
+    #[test]
+    fn the_credential_is_the_one_that_the_verifier_knows() {
+        let mut wallet = Wallet::default();
+        let (a, b): (Origin, Origin) =
+            ("https://a.example".parse().unwrap(), "https://b.example".parse().unwrap());
+        wallet.remember(verifier("https://a.example", "work"));
+        let name = |found: Option<&Verifier>| found.map(|found| found.identity.as_str().to_owned());
+        assert_eq!(name(wallet.find(&a, None)).as_deref(), Some("work"));
+        assert_eq!(wallet.find(&b, None), None);
+        assert_eq!(wallet.find(&a, Some(&"default".parse().unwrap())), None);
+        wallet.remember(verifier("https://a.example", "home"));
+        assert_eq!(wallet.find(&a, None), None, "which of two nobody can say");
+        wallet.remember(verifier("https://a.example", "default"));
+        assert_eq!(name(wallet.find(&a, None)).as_deref(), Some("default"));
+        assert_eq!(wallet.forget(&a, Some(&"work".parse().unwrap())), 1);
+        assert_eq!(wallet.forget(&a, None), 2);
+        assert_eq!(wallet.verifiers(), []);
+    }
+
+    #[test]
+    fn what_is_owed_is_owed_in_order_until_it_is_heard() {
+        let mut wallet = Wallet::default();
+        let a: Origin = "https://a.example".parse().unwrap();
+        let alice: Name = "default".parse().unwrap();
+        wallet.remember(verifier("https://a.example", "default"));
+        wallet.remember(verifier("https://b.example", "work"));
+        let (first, second) = (keyid(), keyid());
+        wallet.owe(succession("default", first, 100));
+        wallet.owe(succession("default", second, 200));
+        wallet.remember(verifier("https://a.example", "default"));
+        assert_eq!(wallet.find(&a, None).unwrap().owed, [first.to_string(), second.to_string()]);
+        assert_eq!(wallet.verifiers()[1].owed, <[String; 0]>::default());
+        assert!(!wallet.needs(&second, Timestamp::from_unix(99)), "the one before it is");
+        assert!(wallet.needs(&first, Timestamp::from_unix(99)));
+        assert!(!wallet.needs(&first, Timestamp::from_unix(100)), "it is not good any more");
+        wallet.heard(&a, &alice, &first.to_string());
+        assert!(!wallet.needs(&first, Timestamp::from_unix(99)), "it was heard");
+        assert_eq!(wallet.find(&a, None).unwrap().owed, [second.to_string()]);
+        assert!(wallet.needs(&second, Timestamp::from_unix(99)));
+    }
+
+    #[test]
+    fn it_reads_what_it_writes_and_nothing_else() {
+        let mut wallet = Wallet::default();
+        wallet.remember(verifier("https://a.example", "default"));
+        wallet.owe(succession("default", keyid(), 100));
+        let text = serde_json::to_string(&wallet).unwrap();
+        assert_eq!(serde_json::from_str::<Wallet>(&text).unwrap(), wallet);
+        for (from, to) in [("https://a.example", "a"), ("\"settled\"", "\"set\""), ("\"default\"", "\".\"")] {
+            assert!(serde_json::from_str::<Wallet>(&text.replace(from, to)).is_err(), "{to}");
+        }
+    }
+}
