@@ -44,7 +44,7 @@ pub struct UntrustedRetirement {
 }
 
 impl UntrustedRetirement {
-    /// Reads a statement: keys.md, K1.1 to K1.4.
+    /// Reads a statement: keys.md, K1.1 to K1.5.
     ///
     /// # Errors
     /// As [`UntrustedSuccession::parse`](crate::succession::UntrustedSuccession::parse).

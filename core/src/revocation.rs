@@ -117,20 +117,23 @@ impl RevocationList {
         let statement = Untrusted::<1>::parse(json, MAX_LENGTH, TYP, &claims)?;
         let issued = statement.time("iat")?;
         let claims = statement.claims();
+        let keys = list(claims, "keys", |entry| {
+            entry.as_str().and_then(Thumbprint::parse).ok_or(malformed("a revoked key is no thumbprint"))
+        })?;
+        let certificates = objects(claims, "certificates", &["key", "jti"], |entry| {
+            Ok((key(entry)?, String::from(text(entry, "jti")?)))
+        })?;
+        let issued_from = objects(claims, "issued_from", &["key", "from"], |entry| {
+            Ok((key(entry)?, time(entry, "from")?))
+        })?;
+        let until =
+            objects(claims, "until", &["key", "until"], |entry| Ok((key(entry)?, time(entry, "until")?)))?;
         let list = Self {
             issued,
-            keys: list(claims, "keys", |entry| {
-                entry.as_str().and_then(Thumbprint::parse).ok_or(malformed("a revoked key is no thumbprint"))
-            })?,
-            certificates: objects(claims, "certificates", &["key", "jti"], |entry| {
-                Ok((key(entry)?, text(entry, "jti")?.into()))
-            })?,
-            issued_from: objects(claims, "issued_from", &["key", "from"], |entry| {
-                Ok((key(entry)?, time(entry, "from")?))
-            })?,
-            until: objects(claims, "until", &["key", "until"], |entry| {
-                Ok((key(entry)?, time(entry, "until")?))
-            })?,
+            keys: each_once(keys, BTreeSet::len)?,
+            certificates: each_once(certificates, BTreeSet::len)?,
+            issued_from: each_once(issued_from, BTreeMap::len)?,
+            until: each_once(until, BTreeMap::len)?,
         };
         check_issued(issued, now)?;
         let [signer] = statement.keys();
@@ -188,12 +191,12 @@ fn key(entry: &Object) -> Result<Thumbprint, Refusal> {
     Thumbprint::parse(text(entry, "key")?).ok_or(malformed("a key is no thumbprint"))
 }
 
-fn objects<T, C: FromIterator<T>>(
+fn objects<T>(
     claims: &Object,
     name: &str,
     members: &[&str],
     read: impl Fn(&Object) -> Result<T, Refusal>,
-) -> Result<C, Refusal> {
+) -> Result<Vec<T>, Refusal> {
     list(claims, name, |entry| {
         let entry = entry.as_object().ok_or(malformed("an entry of the list is not an object"))?;
         only(entry, members)?;
@@ -201,14 +204,25 @@ fn objects<T, C: FromIterator<T>>(
     })
 }
 
-fn list<T, C: FromIterator<T>>(
+fn list<T>(
     claims: &Object,
     name: &str,
     read: impl Fn(&Value) -> Result<T, Refusal>,
-) -> Result<C, Refusal> {
+) -> Result<Vec<T>, Refusal> {
     match claims.get(name) {
         Some(Value::Array(entries)) => entries.iter().map(read).collect(),
         _ => Err(malformed("a part of the list is missing, or not a list")),
+    }
+}
+
+/// The entries, none of them twice: of two times for one key, which would hold?
+fn each_once<T, C: FromIterator<T>>(entries: Vec<T>, count: fn(&C) -> usize) -> Result<C, Refusal> {
+    let expected = entries.len();
+    let collected = entries.into_iter().collect();
+    if count(&collected) == expected {
+        Ok(collected)
+    } else {
+        Err(Refusal::new(Code::Duplicate, "an entry of the list is there twice"))
     }
 }
 

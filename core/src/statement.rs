@@ -139,7 +139,7 @@ struct Signer {
 }
 
 impl<const N: usize> Untrusted<N> {
-    /// Reads a statement of this type with exactly these claims, signed by so many keys: keys.md, K1.1 to K1.4.
+    /// Reads a statement of this type with exactly these claims, signed by so many keys: keys.md, K1.1 to K1.5.
     pub(crate) fn parse(json: &[u8], limit: usize, typ: &str, claims: &[&str]) -> Result<Self, Refusal> {
         if json.len() > limit {
             return Err(TOO_LONG);

@@ -68,7 +68,7 @@ pub struct UntrustedSuccession {
 }
 
 impl UntrustedSuccession {
-    /// Reads a statement: keys.md, K1.1 to K1.5.
+    /// Reads a statement: keys.md, K1.1 to K1.6.
     ///
     /// # Errors
     /// [`Code::TooLarge`], [`Code::Malformed`], [`Code::Duplicate`], [`Code::KeyRefused`], [`Code::AlgorithmMismatch`],

@@ -1,10 +1,12 @@
 //! Every vector, through the public interface: code and stage, or identity, key and base.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use envelope_core::Code;
-use envelope_test_vectors::{Verdict, load, run};
+use envelope_core::{Certificate, CertificateCache, Code};
+use envelope_test_vectors::{Verdict, load, run, run_with};
 
 #[test]
 fn every_vector_comes_out_as_it_says() {
@@ -23,6 +25,34 @@ fn every_vector_comes_out_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{} vectors:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Keeps every certificate.
+#[derive(Default)]
+struct Everything(RefCell<HashMap<String, Arc<Certificate>>>);
+
+impl CertificateCache for &Everything {
+    fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
+        self.0.borrow().get(jws).cloned()
+    }
+
+    fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
+        let certificate = Arc::new(certificate.prepare());
+        self.0.borrow_mut().insert(certificate.as_str().into(), Arc::clone(&certificate));
+        certificate
+    }
+}
+
+/// A certificate that comes again is held to its end, to revocations and to how well they are known.
+#[test]
+fn every_sequence_comes_out_as_it_says_where_certificates_are_kept() {
+    let mut put = 0;
+    for vector in load().unwrap().into_iter().filter(|vector| vector.steps().len() > 1) {
+        let cache = Everything::default();
+        assert_eq!(run_with(&vector, &cache).unwrap(), vector.expected(), "{}", vector.name);
+        put += 1;
+    }
+    assert!(put > 20, "{put}");
 }
 
 #[test]

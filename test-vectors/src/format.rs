@@ -121,6 +121,12 @@ pub struct Verifier {
     pub registered: Vec<Registered>,
     /// The thumbprints of revoked keys. Takes precedence over the two lists before.
     pub revoked: Vec<String>,
+    /// The certificates that are revoked one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub revoked_certificates: Vec<RevokedCertificate>,
+    /// How old what it knows of revocations is, and may be; absent: it is always recent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revocations: Option<Revocations>,
     /// The longest body in bytes; absent: 1 MiB.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_body: Option<u64>,
@@ -139,6 +145,38 @@ pub struct Trusted {
     pub identity: String,
     /// The thumbprint of its key.
     pub keyid: String,
+    /// The moment from which on it is not good any more; absent: it has no end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<u64>,
+    /// Certificates that it issued before are revoked; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issued_from: Option<u64>,
+}
+
+impl Trusted {
+    /// An identity key without an end.
+    #[must_use]
+    pub fn new(identity: &str, keyid: String) -> Self {
+        Self { identity: identity.into(), keyid, expires: None, issued_from: None }
+    }
+}
+
+/// A certificate that is revoked: by its identity key and `jti`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedCertificate {
+    /// The thumbprint of the identity key.
+    pub keyid: String,
+    /// The `jti`.
+    pub jti: String,
+}
+
+/// How old what a verifier knows of revocations is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocations {
+    /// When it was last said.
+    pub issued: u64,
+    /// How many seconds old it may be.
+    pub limit: u64,
 }
 
 /// A call key that needs no certificate.
@@ -213,6 +251,17 @@ impl Users {
     pub const EVERYBODY: Self = Self::Everybody(Everybody::Star);
 }
 
+impl Verifier {
+    /// Whether it is told of its keys what a list of trusted identity keys and of revoked keys cannot say: the end of an
+    /// identity key, certificates that are revoked, or how old what is known of revocations may be. Who drives a verifier
+    /// that can be told lists alone leaves these vectors out, and says so.
+    #[must_use]
+    pub fn needs_registry(&self) -> bool {
+        let ends = self.trust.iter().any(|key| key.expires.is_some() || key.issued_from.is_some());
+        ends || !self.revoked_certificates.is_empty() || self.revocations.is_some()
+    }
+}
+
 impl Vector {
     /// The requests in order; one when it is no sequence.
     #[must_use]
@@ -274,7 +323,7 @@ pub fn load() -> io::Result<Vec<Vector>> {
 }
 
 /// The files under a directory, at any depth, in order.
-fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();

@@ -37,8 +37,12 @@ fn wanted() -> Result<Files, Box<dyn Error>> {
     for vector in &vectors {
         files.insert(root().join("vectors").join(format!("{}.json", vector.name)), to_pretty(vector)?);
     }
+    let statements = generator::statements();
+    for vector in &statements {
+        files.insert(root().join("statements").join(format!("{}.json", vector.name)), to_pretty(vector)?);
+    }
     let repository = root().parent().ok_or("the crate lies in no repository")?;
-    for section in generator::sections(&vectors) {
+    for section in generator::sections(&vectors, &statements) {
         let path = repository.join(section.file);
         let text = match files.remove(&path) {
             Some(text) => text,
@@ -92,10 +96,10 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(repository).unwrap_or(path).display().to_string()
 }
 
-/// The files under `vectors/` that nobody wants.
+/// The files under `vectors/` and `statements/` that nobody wants.
 fn superfluous(wanted: &Files) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut found = Vec::new();
-    let mut directories = vec![root().join("vectors")];
+    let mut directories = vec![root().join("vectors"), root().join("statements")];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();

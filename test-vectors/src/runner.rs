@@ -4,12 +4,13 @@ use std::error::Error;
 
 use envelope_core as core;
 use envelope_core::{
-    Code, Document, Envelope, Field, Identity, MemoryReplayCache, NonceUse, Refusal, ReplayCache,
-    ReplayError, SignatureBase, Thumbprint, Timestamp, TrustList, VerifyingKey, Window,
+    CertificateCache, Code, Document, Envelope, Field, MemoryReplayCache, NonceUse, Refusal, ReplayCache,
+    ReplayError, SignatureBase, Timestamp, Uncached, Window,
 };
 
 use crate::carrier;
 use crate::format::{Access, Message, Pack, Replay, Step, Users, Vector, Verifier};
+use crate::known::{Known, identity};
 
 /// What came of each request of a vector, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,15 @@ pub enum Verdict {
 /// # Errors
 /// A vector that cannot be put: its verifier makes no sense, or a string holds what is no byte.
 pub fn run(vector: &Vector) -> Result<Outcome, Box<dyn Error>> {
-    let mut verifier = Session::new(&vector.verifier)?;
+    run_with(vector, Uncached)
+}
+
+/// The same with a verifier that keeps certificates.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(vector: &Vector, certificates: impl CertificateCache) -> Result<Outcome, Box<dyn Error>> {
+    let mut verifier = Session::new(&vector.verifier, certificates)?;
     vector.steps().iter().map(|step| verifier.step(step)).collect::<Result<_, _>>().map(Outcome)
 }
 
@@ -49,9 +58,9 @@ pub fn run(vector: &Vector) -> Result<Outcome, Box<dyn Error>> {
 const MAX_BODY: u64 = 1 << 20;
 
 /// A verifier as an embedder sets it up.
-struct Session {
-    verifier: core::Verifier,
-    trust: TrustList,
+struct Session<C> {
+    verifier: core::Verifier<C>,
+    trust: Known,
     policy: core::Policy,
     cache: Cache,
     max_body: u64,
@@ -73,20 +82,9 @@ impl ReplayCache for Cache {
 
 type Found = Result<Verdict, (u8, Refusal)>;
 
-impl Session {
-    fn new(verifier: &Verifier) -> Result<Self, Box<dyn Error>> {
+impl<C: CertificateCache> Session<C> {
+    fn new(verifier: &Verifier, certificates: C) -> Result<Self, Box<dyn Error>> {
         let window = Window::new(verifier.window).ok_or("window is not 1 to 300")?;
-        let mut trust = TrustList::new();
-        for key in &verifier.trust {
-            trust.trust(identity(&key.identity)?, thumbprint(&key.keyid)?);
-        }
-        for key in &verifier.registered {
-            let jwk = VerifyingKey::from_jwk(&serde_json::to_string(&key.jwk)?)?;
-            trust.register(identity(&key.identity)?, jwk, Timestamp::from_unix(key.expires));
-        }
-        for key in &verifier.revoked {
-            trust.revoke(thumbprint(key)?);
-        }
         let mut policy = core::Policy::new(core::Pack::trusted());
         if let Some(rules) = &verifier.policy {
             policy = core::Policy::new(pack(&rules.unlisted)?);
@@ -96,8 +94,10 @@ impl Session {
         }
         let memory = |capacity| Cache::Memory(MemoryReplayCache::new(capacity, *b"envelope vectors"));
         Ok(Self {
-            verifier: core::Verifier::new(core::Authorities::new(&verifier.authorities)?).with_window(window),
-            trust,
+            verifier: core::Verifier::new(core::Authorities::new(&verifier.authorities)?)
+                .with_window(window)
+                .with_certificates(certificates),
+            trust: verifier.known()?,
             policy,
             cache: match verifier.replay {
                 None => memory(1000),
@@ -171,14 +171,6 @@ impl Session {
             },
         }
     }
-}
-
-fn identity(name: &str) -> Result<Identity, Box<dyn Error>> {
-    Identity::new(name).ok_or_else(|| format!("{name} is no identity").into())
-}
-
-fn thumbprint(text: &str) -> Result<Thumbprint, Box<dyn Error>> {
-    Thumbprint::parse(text).ok_or_else(|| format!("{text} is no thumbprint").into())
 }
 
 fn access(access: &Access) -> core::Access<'_> {

@@ -76,6 +76,8 @@ impl Draft {
                 trust: Vec::new(),
                 registered: Vec::new(),
                 revoked: Vec::new(),
+                revoked_certificates: Vec::new(),
+                revocations: None,
                 max_body: None,
                 replay: None,
                 policy: None,
@@ -104,8 +106,7 @@ impl Draft {
 
     /// Another certificate, whose issuer is trusted as Alice.
     pub(super) fn certify(&mut self, certificate: Certificate) {
-        self.verifier.trust =
-            vec![Trusted { identity: "alice".into(), keyid: certificate.issuer.thumbprint() }];
+        self.verifier.trust = vec![Trusted::new("alice", certificate.issuer.thumbprint())];
         self.certificate = Some(certificate);
     }
 

@@ -3,13 +3,17 @@
 mod certificate;
 mod draft;
 mod keys;
+mod members;
+mod sequence;
 mod spec;
 mod stage;
+mod statement;
 
 use envelope_core::Code;
 use envelope_test_vectors::{Exchange, Step, Vector, Verifier};
 
 pub(crate) use spec::sections;
+pub(crate) use statement::vectors as statements;
 
 use draft::{Draft, Sealed};
 

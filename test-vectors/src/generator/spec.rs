@@ -2,9 +2,10 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::Code;
-use envelope_test_vectors::{Request, Vector};
+use envelope_test_vectors::{Request, Vector, statement};
 
 use super::draft::{Draft, NOW};
+use super::statement::example as keys_example;
 
 /// A file, the name of a section in it, and what stands there.
 pub(crate) struct Section {
@@ -14,13 +15,15 @@ pub(crate) struct Section {
 }
 
 /// All of them. Files are named from the root of the repository.
-pub(crate) fn sections(vectors: &[Vector]) -> Vec<Section> {
+pub(crate) fn sections(vectors: &[Vector], statements: &[statement::Vector]) -> Vec<Section> {
     let section = |file, name, text| Section { file, name, text };
     vec![
         section("spec/envelope.md", "example", example()),
         section("spec/envelope.md", "published", published()),
         section("spec/envelope.md", "errors", errors()),
+        section("spec/keys.md", "keys-example", keys_example()),
         section("test-vectors/README.md", "counts", counts(vectors)),
+        section("test-vectors/README.md", "counts-statements", count_statements(statements)),
     ]
 }
 
@@ -90,7 +93,11 @@ A verifier that answers for `pack.example`, knows the first thumbprint as `alice
 
 /// A part of a JWS as JSON, indented.
 fn pretty(part: &str) -> String {
-    let json = String::from_utf8(Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap();
+    indented(&String::from_utf8(Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap())
+}
+
+/// JSON, indented.
+pub(super) fn indented(json: &str) -> String {
     // The members stay in their order: JSON objects of this profile hold neither commas nor braces in their strings.
     let mut text = String::new();
     let mut depth = 0;
@@ -170,5 +177,22 @@ fn counts(vectors: &[Vector]) -> String {
         row(&format!("`{topic}/`"), &|name| name == *topic);
     }
     row("all", &|_| true);
+    table
+}
+
+fn count_statements(statements: &[statement::Vector]) -> String {
+    let mut table = String::from("| subject | vectors | valid | refused | steps |\n|---|---|---|---|---|");
+    let mut row = |shown: &str, start: &str| {
+        let subject: Vec<_> = statements.iter().filter(|vector| vector.name.starts_with(start)).collect();
+        let is_valid = |vector: &&&statement::Vector| vector.steps.iter().all(|step| step.expect == "valid");
+        let valid = subject.iter().filter(is_valid).count();
+        let steps: usize = subject.iter().map(|vector| vector.steps.len()).sum();
+        let (all, refused) = (subject.len(), subject.len() - valid);
+        table.push_str(&format!("\n| {shown} | {all} | {valid} | {refused} | {steps} |"));
+    };
+    for subject in ["succession-", "retirement-", "list-", "record-"] {
+        row(&format!("`{subject}*`"), subject);
+    }
+    row("all", "");
     table
 }

@@ -6,12 +6,14 @@ mod certificate;
 mod claim;
 mod coverage;
 mod document;
+mod ending;
 mod field;
 mod key;
 mod parameter;
 mod parse;
 mod policy;
 mod replay;
+mod revoked;
 mod signature;
 mod standing;
 mod target;
@@ -37,6 +39,8 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
         claim::fill,
         key::fill,
         standing::fill,
+        revoked::fill,
+        ending::fill,
         signature::fill,
         body::fill,
         replay::fill,

@@ -2,11 +2,12 @@
 
 use envelope_core::Algorithm::{Ed25519, P256};
 use envelope_core::Code;
-use envelope_test_vectors::{Pack, Policy, Replay, Step, Users, Vector, Verifier};
+use envelope_test_vectors::{Pack, Policy, Replay, Users, Vector};
 
 use super::super::draft::{Draft, NOW};
 use super::super::keys::{self, Key};
-use super::super::{Rule, Topic, finish, rule};
+use super::super::sequence::{Expect, Sequence, VALID};
+use super::super::{Rule, Topic, rule};
 use super::signature::relabel;
 
 pub(super) fn fill(all: &mut Vec<Vector>) {
@@ -18,35 +19,10 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
     room(&mut topic);
 }
 
-/// A sequence that is being written.
-struct Sequence {
-    name: &'static str,
-    steps: Vec<Step>,
-    verifier: Option<Verifier>,
-}
-
-type Expect = Option<(Code, u8)>;
-const VALID: Expect = None;
 const REPLAYED: Expect = Some((Code::Replayed, 7));
 
-impl Sequence {
-    const fn new(name: &'static str) -> Self {
-        Self { name, steps: Vec::new(), verifier: None }
-    }
-
-    /// A request of the sequence. Those with the same `nonce` have the same nonce; the verifier is that of the first.
-    fn step(mut self, nonce: u8, expect: Expect, change: impl FnOnce(&mut Draft)) -> Self {
-        let mut draft = Draft::new(&format!("replay/{} {nonce}", self.name));
-        change(&mut draft);
-        let sealed = draft.seal();
-        self.verifier.get_or_insert_with(|| sealed.verifier.clone());
-        self.steps.push(finish(sealed, expect.map(|(code, _)| code), expect.map_or(0, |(_, stage)| stage)));
-        self
-    }
-
-    fn end(self, topic: &mut Topic<'_>, rule: Rule, title: &str) {
-        topic.sequence(rule, self.name, title, self.steps, self.verifier.unwrap());
-    }
+fn sequence(name: &'static str) -> Sequence {
+    Sequence::new("replay", name)
 }
 
 const ONCE: Rule = rule("V7.1", "whoever sees a call makes it again");
@@ -58,43 +34,39 @@ fn at(seconds: u64) -> impl FnOnce(&mut Draft) {
 }
 
 fn copies(topic: &mut Topic<'_>) {
-    Sequence::new("copy").step(1, VALID, same).step(1, REPLAYED, same).end(
-        topic,
-        ONCE,
-        "the same bytes again",
-    );
-    Sequence::new("copies")
+    sequence("copy").step(1, VALID, same).step(1, REPLAYED, same).end(topic, ONCE, "the same bytes again");
+    sequence("copies")
         .step(1, VALID, same)
         .step(1, REPLAYED, same)
         .step(1, REPLAYED, same)
         .step(2, VALID, same)
         .step(1, REPLAYED, same)
         .end(topic, ONCE, "the same bytes again and again, with another call in between");
-    Sequence::new("copy-p256")
+    sequence("copy-p256")
         .step(1, VALID, |d| d.algorithms(P256, P256))
         .step(1, REPLAYED, |d| d.algorithms(P256, P256))
         .end(topic, ONCE, "the same bytes again, P-256 keys");
-    Sequence::new("copy-registered").step(1, VALID, Draft::register).step(1, REPLAYED, Draft::register).end(
+    sequence("copy-registered").step(1, VALID, Draft::register).step(1, REPLAYED, Draft::register).end(
         topic,
         ONCE,
         "the same bytes again, registered key",
     );
     let twin = rule("V7.1", "whoever sees a call makes it again with the other signature that ECDSA takes");
-    Sequence::new("high-s-twin")
+    sequence("high-s-twin")
         .step(1, VALID, |d| d.algorithms(Ed25519, P256))
         .step(1, REPLAYED, |d| {
             d.algorithms(Ed25519, P256);
             d.sign = keys::sign_high_s;
         })
         .end(topic, twin, "the same with n − s in place of s");
-    Sequence::new("other-label")
+    sequence("other-label")
         .step(1, VALID, Draft::register)
         .step(1, REPLAYED, |d| {
             d.register();
             relabel(d, &["Signature-Input", "Signature"]);
         })
         .end(topic, ONCE, "the same under another label, which nobody signed");
-    Sequence::new("other-case")
+    sequence("other-case")
         .step(1, VALID, same)
         .step(1, REPLAYED, |d| {
             d.tamper(|request| {
@@ -105,7 +77,7 @@ fn copies(topic: &mut Topic<'_>) {
             });
         })
         .end(topic, ONCE, "the same with the header lines in another order and case");
-    Sequence::new("other-certificate")
+    sequence("other-certificate")
         .step(1, VALID, same)
         .step(1, REPLAYED, |d| d.certificate().claims.set("jti", "\"c-2\""))
         .end(topic, ONCE, "the same key and nonce with a new certificate");
@@ -113,24 +85,24 @@ fn copies(topic: &mut Topic<'_>) {
 
 fn other_calls(topic: &mut Topic<'_>) {
     let pair = rule("V7.1", "a caller is locked out by another, or by the weather");
-    Sequence::new("other-nonce").step(1, VALID, same).step(2, VALID, same).end(
+    sequence("other-nonce").step(1, VALID, same).step(2, VALID, same).end(
         topic,
         pair,
         "the same call with another nonce",
     );
-    Sequence::new("same-nonce-other-request")
+    sequence("same-nonce-other-request")
         .step(1, VALID, same)
         .step(1, REPLAYED, |d| d.target = "/api/pack/p2/agent".into())
         .end(topic, ONCE, "another call, signed, with a nonce that was used");
-    Sequence::new("same-nonce-other-key")
+    sequence("same-nonce-other-key")
         .step(1, VALID, same)
         .step(1, VALID, |d| d.call_key(Key::ed25519("alice second call")))
         .end(topic, pair, "the same nonce with another key");
-    Sequence::new("nonce-case")
+    sequence("nonce-case")
         .step(1, VALID, |d| d.set("nonce", "\"nnnnnnnnnnnnnnnnnnnnnn\""))
         .step(1, VALID, |d| d.set("nonce", "\"NNNNNNNNNNNNNNNNNNNNNN\""))
         .end(topic, pair, "two nonces that differ in case alone");
-    Sequence::new("nonce-escape")
+    sequence("nonce-escape")
         .step(1, VALID, |d| d.set("nonce", r#""nnnnnnnnnnnnnnnnnnnnnn\\""#))
         .step(1, VALID, |d| d.set("nonce", r#""nnnnnnnnnnnnnnnnnnnnnn\"""#))
         .step(1, REPLAYED, |d| d.set("nonce", r#""nnnnnnnnnnnnnnnnnnnnnn\\""#))
@@ -139,16 +111,16 @@ fn other_calls(topic: &mut Topic<'_>) {
 
 fn refused_before(topic: &mut Topic<'_>) {
     let burn = rule("V7.1", "a stranger who sees a call on its way burns its nonce");
-    Sequence::new("bad-signature-first")
+    sequence("bad-signature-first")
         .step(1, Some((Code::BadSignature, 5)), |d| d.tamper(|request| request.method = "PUT".into()))
         .step(1, VALID, same)
         .step(1, REPLAYED, same)
         .end(topic, burn, "a changed copy comes first: its nonce is not used up");
-    Sequence::new("digest-mismatch-first")
+    sequence("digest-mismatch-first")
         .step(1, Some((Code::DigestMismatch, 6)), |d| d.tamper(|request| request.body = None))
         .step(1, VALID, same)
         .end(topic, burn, "a copy with another body comes first: its nonce is not used up");
-    Sequence::new("expired-meanwhile-first")
+    sequence("expired-meanwhile-first")
         .step(1, Some((Code::Expired, 6)), |d| d.now_after_body = Some(NOW + 61))
         .step(1, VALID, at(30))
         .end(
@@ -167,7 +139,7 @@ fn refused_before(topic: &mut Topic<'_>) {
         },
     };
     let keep = rule("V7.1", "a call that was refused is kept, and made again once its caller is allowed");
-    Sequence::new("not-allowed-first")
+    sequence("not-allowed-first")
         .step(1, Some((Code::NotAllowed, 8)), |d| d.verifier.policy = Some(policy))
         .step(1, REPLAYED, same)
         .end(topic, keep, "a call that may not be made: its nonce is used up");
@@ -175,20 +147,20 @@ fn refused_before(topic: &mut Topic<'_>) {
 
 fn clocks(topic: &mut Topic<'_>) {
     let kept = rule("V7.1", "a nonce is forgotten while its signature is still good");
-    Sequence::new("last-second")
+    sequence("last-second")
         .step(1, VALID, same)
         .step(1, REPLAYED, at(59))
         .step(1, REPLAYED, at(60))
         .step(1, Some((Code::Expired, 3)), at(61))
         .end(topic, kept, "a copy until the last second, and one second later");
-    Sequence::new("created-ahead")
+    sequence("created-ahead")
         .step(1, VALID, |d| d.times(NOW + 5, NOW + 65))
         .step(1, REPLAYED, |d| {
             d.times(NOW + 5, NOW + 65);
             d.now = NOW + 65;
         })
         .end(topic, kept, "a call from a clock that is ahead, and a copy in its last second");
-    Sequence::new("clock-back")
+    sequence("clock-back")
         .step(1, VALID, at(60))
         .step(2, VALID, |d| {
             d.times(NOW + 65, NOW + 70);
@@ -196,7 +168,7 @@ fn clocks(topic: &mut Topic<'_>) {
         })
         .step(1, REPLAYED, at(60))
         .end(topic, kept, "the clock is put back by 5 seconds");
-    Sequence::new("long-window")
+    sequence("long-window")
         .step(1, VALID, |d| {
             d.verifier.window = 300;
             d.times(NOW, NOW + 300);
@@ -221,7 +193,7 @@ fn room(topic: &mut Topic<'_>) {
         }
     };
     const FULL: Expect = Some((Code::ReplayCapacity, 7));
-    Sequence::new("capacity")
+    sequence("capacity")
         .step(1, VALID, capacity(2))
         .step(2, VALID, Draft::register)
         .step(3, FULL, Draft::register)
@@ -233,12 +205,8 @@ fn room(topic: &mut Topic<'_>) {
             full,
             "the cache has room for two: the third is refused, and the first two are still known",
         );
-    Sequence::new("capacity-none").step(1, FULL, capacity(0)).end(
-        topic,
-        full,
-        "the cache has no room at all",
-    );
-    Sequence::new("capacity-kept")
+    sequence("capacity-none").step(1, FULL, capacity(0)).end(topic, full, "the cache has no room at all");
+    sequence("capacity-kept")
         .step(1, VALID, capacity(1))
         .step(2, FULL, |d| {
             d.register();
@@ -247,7 +215,7 @@ fn room(topic: &mut Topic<'_>) {
         })
         .end(topic, full, "a nonce takes room until 5 seconds after expires");
     let freed = rule("V7.2", "a verifier that was full once takes no call any more");
-    Sequence::new("capacity-freed")
+    sequence("capacity-freed")
         .step(1, VALID, capacity(1))
         .step(2, VALID, |d| {
             d.register();
@@ -256,14 +224,14 @@ fn room(topic: &mut Topic<'_>) {
         })
         .end(topic, freed, "a nonce gives its room back some time after expires");
     let flood = rule("V7.2", "a stranger fills the cache with calls that are not signed");
-    Sequence::new("capacity-not-taken")
+    sequence("capacity-not-taken")
         .step(1, Some((Code::BadSignature, 5)), |d| {
             capacity(1)(d);
             d.tamper(|request| request.method = "PUT".into());
         })
         .step(2, VALID, Draft::register)
         .end(topic, flood, "a call that is refused before takes no room");
-    Sequence::new("unavailable")
+    sequence("unavailable")
         .step(1, Some((Code::ReplayUnavailable, 7)), |d| d.verifier.replay = Some(Replay::Unavailable))
         .end(
             topic,

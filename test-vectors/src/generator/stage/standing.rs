@@ -55,7 +55,7 @@ fn certified(topic: &mut Topic<'_>) {
             ("stranger", "the identity key is a stranger's", |d| d.verifier.trust.clear()),
             ("stranger-among-others", "others are known, the identity key is a stranger's", |d| {
                 let bob = Key::ed25519("bob identity").thumbprint();
-                d.verifier.trust = vec![Trusted { identity: "bob".into(), keyid: bob }];
+                d.verifier.trust = vec![Trusted::new("bob", bob)];
             }),
             ("call-key-certifies", "the key that certifies is registered as a call key", |d| {
                 let mut other = topic_draft();
@@ -71,7 +71,7 @@ fn certified(topic: &mut Topic<'_>) {
         &[
             ("second-key", "the identity has two keys", |d| {
                 let keyid = Key::ed25519("alice second identity").thumbprint();
-                d.verifier.trust.insert(0, Trusted { identity: "alice".into(), keyid });
+                d.verifier.trust.insert(0, Trusted::new("alice", keyid));
             }),
             ("name", "an identity with every kind of character in its name", |d| {
                 d.identity = "github:Alice.b-c_9@x+y/z".into();
@@ -96,11 +96,11 @@ fn certified(topic: &mut Topic<'_>) {
         &[
             ("call-key-is-identity", "the call key is an identity key of somebody else", |d| {
                 let keyid = d.key.thumbprint();
-                d.verifier.trust.push(Trusted { identity: "bob".into(), keyid });
+                d.verifier.trust.push(Trusted::new("bob", keyid));
             }),
             ("call-key-is-own-identity", "the call key is another identity key of the same identity", |d| {
                 let keyid = d.key.thumbprint();
-                d.verifier.trust.push(Trusted { identity: "alice".into(), keyid });
+                d.verifier.trust.push(Trusted::new("alice", keyid));
             }),
         ],
     );
