@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use envelope_core::{
-    Access, Caller, Code, Field, Intact, Policy, Refusal, Request, SharedReplayCache, Trust, Verified,
-    Verifier, is_enveloped,
+    Access, Caller, CertificateCache, Code, Field, Intact, Policy, Refusal, Request, SharedReplayCache,
+    Trust, Verified, Verifier, is_enveloped,
 };
 use http::HeaderMap;
 use http::request::Parts;
@@ -37,6 +37,16 @@ pub struct Admitted {
     pub caller: Option<Caller>,
     /// The whole body: the one that was signed, where there is a caller.
     pub body: Bytes,
+}
+
+/// What a request is held to.
+#[derive(Debug)]
+pub(crate) struct Terms<'a, T, C> {
+    pub(crate) verifier: &'a Verifier<C>,
+    pub(crate) trust: &'a T,
+    pub(crate) policy: &'a Policy,
+    /// The longest body, in bytes.
+    pub(crate) max_body: usize,
 }
 
 const MEBIBYTE: usize = 1 << 20;
@@ -94,6 +104,12 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         &self.verifier
     }
 
+    /// Whom it trusts.
+    #[must_use]
+    pub const fn trust(&self) -> &T {
+        &self.trust
+    }
+
     /// The policy.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
@@ -120,23 +136,40 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
     where
         B: Body<Data = Bytes>,
     {
-        let (caller, body) = match self.verify(head)? {
+        let Self { verifier, trust, policy, max_body, .. } = self;
+        let terms = Terms { verifier, trust, policy, max_body: *max_body };
+        self.admit_on(&terms, head, body, access, agent_of).await
+    }
+
+    /// The same on other terms than the guard's own; what was seen, and the clock, are the same.
+    pub(crate) async fn admit_on<B, U: Trust, C: CertificateCache>(
+        &self,
+        terms: &Terms<'_, U, C>,
+        head: &Parts,
+        body: B,
+        access: &Access<'_>,
+        agent_of: impl FnOnce(&[u8]) -> Result<Option<String>, Refusal>,
+    ) -> Result<Admitted, Refusal>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let (caller, body) = match self.verify(terms.verifier, terms.trust, head)? {
             Some(verified) => {
                 let mut check = verified.body();
-                let body = self.read(body, |chunk| check.update(chunk)).await?;
+                let body = read(body, terms.max_body, |chunk| check.update(chunk)).await?;
                 let intact = check.finish(self.clock.now())?;
                 (Some(self.caller(intact).await?), body)
             }
             None => {
                 // Nobody makes a verifier read a body that it would not let through.
                 let access = Access { agent: None, ..*access };
-                self.policy.decide(None, &access).into_result()?;
-                (None, self.read(body, |_| ()).await?)
+                terms.policy.decide(None, &access).into_result()?;
+                (None, read(body, terms.max_body, |_| ()).await?)
             }
         };
         let agent = agent_of(&body)?;
         let access = Access { agent: agent.as_deref(), ..*access };
-        self.policy.decide(caller.as_ref(), &access).into_result()?;
+        terms.policy.decide(caller.as_ref(), &access).into_result()?;
         Ok(Admitted { caller, body })
     }
 
@@ -149,7 +182,7 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         head: &Parts,
         access: &Access<'_>,
     ) -> Result<Option<Caller>, Refusal> {
-        let caller = match self.verify(head)? {
+        let caller = match self.verify(&self.verifier, &self.trust, head)? {
             Some(verified) => {
                 let body_expected = !["GET", "HEAD", "OPTIONS"].contains(&head.method.as_str());
                 let intact = verified.body_checked_elsewhere(body_expected)?;
@@ -170,40 +203,45 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
     }
 
     /// Stages 1 to 5; `None` when the request is not an envelope at all.
-    fn verify(&self, head: &Parts) -> Result<Option<Verified>, Refusal> {
+    fn verify<C: CertificateCache>(
+        &self,
+        verifier: &Verifier<C>,
+        trust: &impl Trust,
+        head: &Parts,
+    ) -> Result<Option<Verified>, Refusal> {
         let fields = fields(&head.headers);
         let target = target(head);
         let request = Request::new(head.method.as_str(), &target, &fields);
         if is_enveloped(&request) {
-            self.verifier.verify(&request, &self.trust, self.clock.now()).map(Some)
+            verifier.verify(&request, trust, self.clock.now()).map(Some)
         } else {
             request.check().map(|()| None)
         }
     }
+}
 
-    /// Reads a body up to the limit, showing each piece as it arrives.
-    async fn read<B>(&self, body: B, mut seen: impl FnMut(&[u8])) -> Result<Bytes, Refusal>
-    where
-        B: Body<Data = Bytes>,
-    {
-        const TOO_LARGE: Refusal = Refusal::new(Code::TooLarge, "the body is longer than the verifier takes");
-        let limit = u64::try_from(self.max_body).unwrap_or(u64::MAX);
-        if body.size_hint().lower() > limit {
+/// Reads a body up to the limit, showing each piece as it arrives.
+async fn read<B>(body: B, max_body: usize, mut seen: impl FnMut(&[u8])) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes>,
+{
+    const TOO_LARGE: Refusal = Refusal::new(Code::TooLarge, "the body is longer than the verifier takes");
+    let limit = u64::try_from(max_body).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > limit {
+        return Err(TOO_LARGE);
+    }
+    let mut body = std::pin::pin!(body);
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive whole"))?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if whole.len() + chunk.len() > max_body {
             return Err(TOO_LARGE);
         }
-        let mut body = std::pin::pin!(body);
-        let mut whole = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive whole"))?;
-            let Ok(chunk) = frame.into_data() else { continue };
-            if whole.len() + chunk.len() > self.max_body {
-                return Err(TOO_LARGE);
-            }
-            seen(&chunk);
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(whole.freeze())
+        seen(&chunk);
+        whole.extend_from_slice(&chunk);
     }
+    Ok(whole.freeze())
 }
 
 /// Every header line, in order of names; lines of one name in the order in which they came.

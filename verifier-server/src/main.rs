@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use envelope_verifier::Clock;
-use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, serve};
+use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, Keys, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,18 +61,24 @@ fn run(config: Config) -> Result<(), ConfigError> {
         let address = listener.local_addr().unwrap_or(config.listen);
         let clock = Clock::system();
         let data_dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &clock)).transpose()?;
-        let app = App::new(&config, address, clock.clone(), data_dir.as_ref().map(DataDir::mark))?;
-        announce(&config, address);
-        let serving = serve(listener, app.router(), config.timeouts, stop());
-        match data_dir {
-            None => serving.await,
-            Some(data_dir) => {
-                tokio::select! {
-                    () = serving => {}
-                    () = data_dir.keep_reserving(&clock) => {}
-                }
-                data_dir.close();
+        let keys = Arc::new(Keys::open(&config, &clock).await?);
+        let counts = keys.counts().await?;
+        let mark = data_dir.as_ref().map(DataDir::mark);
+        let app = App::new(&config, address, clock.clone(), Arc::clone(&keys), mark)?;
+        announce(&config, address, counts);
+        let reserving = async {
+            match &data_dir {
+                Some(data_dir) => data_dir.keep_reserving(&clock).await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            () = serve(listener, app.router(), config.timeouts, stop()) => {}
+            () = reserving => {}
+            () = keys.keep_current(&clock) => {}
+        }
+        if let Some(data_dir) = data_dir {
+            data_dir.close();
         }
         Ok(())
     });
@@ -101,7 +108,7 @@ fn start_log() {
     log.with_ansi(stderr().is_terminal()).init();
 }
 
-fn announce(config: &Config, address: std::net::SocketAddr) {
+fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64, i64)>) {
     let mut out = stderr().lock();
     let identities: Vec<String> = config.trust.identities().into_iter().collect();
     // A terminal that is gone is no reason not to serve.
@@ -111,6 +118,9 @@ fn announce(config: &Config, address: std::net::SocketAddr) {
         "envelope-verifier: trusts {}",
         if identities.is_empty() { "nobody".into() } else { identities.join(", ") }
     );
+    if let Some((keys, identities)) = counts {
+        let _ = writeln!(out, "envelope-verifier: the store has {keys} keys of {identities} identities");
+    }
     if !config.auth_required {
         let _ =
             writeln!(out, "envelope-verifier: calls without a credential pass; --auth-required closes that");

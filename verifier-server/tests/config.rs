@@ -64,6 +64,13 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
         (&["--upstream", "http://a/path"], "is not an origin"),
         (&["--upstream", "ftp://a"], "is not an origin"),
         (&["--upstream", "127.0.0.1"], "is not an origin"),
+        (&["--admin", "alice"], "no store of keys to administer"),
+        (&["--admin", "a b"], "is no name of an identity"),
+        (&["--store", "/nowhere/store.sqlite"], "/nowhere/store.sqlite"),
+        (&["--store", "/"], "/: "),
+        (&["--revocations", "/nowhere/list"], "not said who signs the revocation list"),
+        (&["--revocations-key", "59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY"], "and no list"),
+        (&["--revocations-max-age", "60"], "and no list"),
         (&["--config", "/nowhere/verifier.toml"], "/nowhere/verifier.toml"),
     ];
     for (args, expected) in cases {
@@ -166,4 +173,66 @@ fn every_spelling_of_a_key_is_trusted() {
         };
         assert_eq!(verifier.send(&ask).status, 200, "{spelling}");
     }
+}
+
+/// A store that this verifier must not work with.
+#[test]
+fn a_store_that_cannot_be_used_is_told_with_a_hint() {
+    use std::os::unix::fs::PermissionsExt;
+
+    use sqlx::Connection;
+
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store.sqlite");
+    let path = store.to_str().unwrap().to_owned();
+    let (alice, bob) = (Person::new("alice"), Person::new("bob"));
+    let starts = |args: &[&str]| drop(Program::serve(&[&["--store", &path], args].concat()));
+    let fails = |args: &[&str], expected: &str| {
+        let (code, text) = refused(&[&["--listen", "127.0.0.1:0", "--store", &path], args].concat(), None);
+        assert!(code == 2 && text.contains(expected), "{expected}\n{text}");
+        assert!(text.contains("\nenvelope-verifier: hint: "), "{text}");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let run = |sql: &'static str| {
+        runtime.block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{path}")).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        });
+    };
+    starts(&[]);
+    fails(&["--trust", &alice.trust("alice"), "--admin", "bob"], "the admin bob has no key");
+    starts(&["--trust", &alice.trust("alice"), "--admin", "alice"]);
+
+    let statement = support::admin::retirement(&alice.identity_key);
+    {
+        let verifier =
+            Program::serve(&["--store", &path, "--trust", &alice.trust("alice"), "--authority", "a"]);
+        let request = Http::new("POST", "/api/statements", "a").body(&statement);
+        assert_eq!(verifier.send(&request).status, 200);
+    }
+    fails(&["--trust", &alice.trust("bob")], "know the key");
+    starts(&["--trust", &bob.trust("bob"), "--admin", "alice"]);
+
+    let issuer = directory.path().join("issuer.pem");
+    let pem = std::fs::read(&issuer).unwrap();
+    std::fs::set_permissions(&issuer, std::fs::Permissions::from_mode(0o640)).unwrap();
+    fails(&[], "can be read by others");
+    std::fs::set_permissions(&issuer, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&issuer, "nothing").unwrap();
+    fails(&[], "is no Ed25519 private key");
+    std::fs::write(&issuer, pem).unwrap();
+
+    run("UPDATE known_key SET role = 'call'");
+    fails(&[], "is no store of keys, or is damaged");
+    run("UPDATE known_key SET role = 'identity'");
+    run("INSERT INTO _sqlx_migrations VALUES (999, 'later', CURRENT_TIMESTAMP, TRUE, x'00', 1)");
+    fails(&[], "was written by a newer version");
+    run("DELETE FROM _sqlx_migrations WHERE version = 999");
+    starts(&[]);
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{path}{end}"));
+    }
+    std::fs::write(&store, "no database at all, but text that is long enough to be looked at").unwrap();
+    fails(&[], "is no store of keys, or is damaged");
 }

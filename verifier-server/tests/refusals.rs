@@ -13,7 +13,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use envelope_core::{Algorithm, Code, Grant, Signer, SigningKey};
+use envelope_core::{Algorithm, Code, Grant, RevocationList, Signer, SigningKey, Timestamp, TrustList};
 use support::{Http, PackServer, Person, Program, key, now};
 
 const TARGET: &str = "/api/pack/p1/agent?trace=1";
@@ -230,6 +230,19 @@ fn every_code_of_the_table_over_the_wire() {
     assert_eq!(codes, [200, 200, 503]);
     assert_eq!(small.send(&s.alice.post(&small.authority(), TARGET, "{}")).code(), "replay-capacity");
     reached.insert("replay-capacity".into());
+
+    // Another one goes by a revocation list that has become too old.
+    let directory = tempfile::tempdir().unwrap();
+    let (list, issuer) = (directory.path().join("revocations.json"), key("issuer"));
+    let old = RevocationList::of(Timestamp::from_unix(now() - 61), TrustList::new().iter(), []);
+    std::fs::write(&list, old.sign(&issuer).unwrap()).unwrap();
+    let by = issuer.verifying_key().thumbprint().to_string();
+    let (list, max_age) = (list.to_str().unwrap(), ["--revocations-max-age", "60"]);
+    let args = ["--upstream", &upstream, "--trust", &trust, "--revocations", list, "--revocations-key", &by];
+    let stale = Program::serve(&[&args, max_age.as_slice()].concat());
+    let answer = stale.send(&s.alice.post(&stale.authority(), TARGET, "{}"));
+    assert_eq!((answer.status, answer.code().as_str()), (503, "revocation-stale"));
+    reached.insert("revocation-stale".into());
 
     // `replay-unavailable` needs a cache that fails: tests/layer.rs. `unknown-key` is never told.
     let missing: Vec<&str> =

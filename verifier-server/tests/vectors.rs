@@ -19,8 +19,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use envelope_core::{
-    Access, Authorities, Code, Identity, NonceUse, Pack, Policy, ReplayError, SharedReplayCache, Thumbprint,
-    Timestamp, TrustList, Users, Verifier, VerifyingKey, Window,
+    Access, Authorities, Code, Identity, NonceUse, Pack, Policy, ReplayError, SharedReplayCache, Timestamp,
+    Users, Verifier, Window,
 };
 use envelope_test_vectors as vectors;
 use envelope_verifier::server::{config::Timeouts, serve};
@@ -32,7 +32,7 @@ use support::read_answer;
 struct Server(Arc<Mutex<Option<Arc<Session>>>>);
 
 struct Session {
-    guard: Guard<TrustList, Cache>,
+    guard: Guard<vectors::Known, Cache>,
     time: Arc<Time>,
     wants: Mutex<Option<vectors::Access>>,
 }
@@ -92,17 +92,7 @@ fn pack(pack: &vectors::Pack) -> Pack {
 
 impl Session {
     fn new(told: &vectors::Verifier) -> Self {
-        let mut trust = TrustList::new();
-        for key in &told.trust {
-            trust.trust(identity(&key.identity), Thumbprint::parse(&key.keyid).unwrap());
-        }
-        for key in &told.registered {
-            let jwk = VerifyingKey::from_jwk(&serde_json::to_string(&key.jwk).unwrap()).unwrap();
-            trust.register(identity(&key.identity), jwk, Timestamp::from_unix(key.expires));
-        }
-        for key in &told.revoked {
-            trust.revoke(Thumbprint::parse(key).unwrap());
-        }
+        let trust = told.known().unwrap();
         let mut policy =
             Policy::new(told.policy.as_ref().map_or(Pack::trusted(), |rules| pack(&rules.unlisted)));
         for (guid, rules) in told.policy.iter().flat_map(|rules| &rules.packs) {

@@ -11,6 +11,7 @@ use envelope_core::{
 };
 
 use super::flags::{Accept, Flags, UserList};
+use super::offline::Revocations;
 
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
@@ -31,6 +32,14 @@ pub struct Config {
     pub window: Window,
     /// The directory of what outlives the program.
     pub data_dir: Option<PathBuf>,
+    /// The file of the store of keys.
+    pub store: Option<PathBuf>,
+    /// Who may administer keys.
+    pub admins: Vec<Identity>,
+    /// The packs that have rules, in order.
+    pub packs: BTreeSet<String>,
+    /// The revocation list of another verifier.
+    pub revocations: Option<Revocations>,
     /// The longest body, in bytes.
     pub max_body: usize,
     /// How many live nonces are remembered.
@@ -93,6 +102,7 @@ impl Flags {
             "the window is not 1 to 300 seconds",
             "leave --window out for 60 seconds",
         ))?;
+        let revocations = self.revocations()?;
         Ok(Config {
             listen,
             upstream: self.upstream.as_deref().map(read_upstream).transpose()?,
@@ -101,6 +111,10 @@ impl Flags {
             policy,
             window,
             authorities: self.authority,
+            store: self.store.or_else(|| self.data_dir.as_ref().map(|path| path.join("store.sqlite"))),
+            admins: self.admin.iter().map(|name| read_identity(name)).collect::<Result<_, _>>()?,
+            packs: self.pack.iter().map(|pack| pack.guid.clone()).collect(),
+            revocations,
             data_dir: self.data_dir,
             max_body: count(self.max_body, 1 << 20)?,
             replay_capacity: count(self.replay_capacity, 1_000_000)?,
@@ -145,6 +159,23 @@ impl Flags {
             trust.revoke(key);
         }
         Ok(trust)
+    }
+
+    fn revocations(&self) -> Result<Option<Revocations>, ConfigError> {
+        let hint = "write --revocations FILE --revocations-key KEY, or neither";
+        match (&self.revocations, &self.revocations_key) {
+            (Some(path), Some(key)) => Ok(Some(Revocations {
+                path: path.clone(),
+                issuer: read_key("the revocation list", key)?.thumbprint(),
+                max_age: self.revocations_max_age.unwrap_or(86_400),
+            })),
+            (Some(_), None) => Err(ConfigError::new("it is not said who signs the revocation list", hint)),
+            (None, Some(_)) => Err(ConfigError::new("there is a --revocations-key, and no list", hint)),
+            (None, None) if self.revocations_max_age.is_some() => {
+                Err(ConfigError::new("there is a --revocations-max-age, and no list", hint))
+            }
+            (None, None) => Ok(None),
+        }
     }
 
     fn policy(&self) -> Result<Policy, ConfigError> {

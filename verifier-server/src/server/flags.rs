@@ -31,10 +31,27 @@ pub struct Flags {
     #[arg(long)]
     #[serde(alias = "allow_open")]
     pub allow_open: bool,
-    /// Directory of what outlives the program: with it, nothing is accepted a second time after a restart
+    /// Directory of what outlives the program: keys that are registered; and nothing is accepted again after a restart
     #[arg(long, value_name = "DIRECTORY")]
     #[serde(alias = "data_dir")]
     pub data_dir: Option<PathBuf>,
+    /// File of the store of keys, which several verifiers on this host may share [default: store.sqlite in --data-dir]
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// Identity that may administer keys; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub admin: Vec<String>,
+    /// Revocation list of another verifier: what GET /api/keys/revocations answers; looked at again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub revocations: Option<PathBuf>,
+    /// Key that must have signed the revocation list, as --trust takes it
+    #[arg(long, value_name = "KEY")]
+    #[serde(alias = "revocations_key")]
+    pub revocations_key: Option<String>,
+    /// How old the revocation list may be; with an older one nothing signed passes [default: 86400]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "revocations_max_age")]
+    pub revocations_max_age: Option<u64>,
     /// Longest body in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     #[serde(alias = "max_body")]
@@ -119,7 +136,11 @@ impl Flags {
                 *entry = format!("{name}={key}");
             }
         }
-        self.data_dir = self.data_dir.map(|data_dir| directory.join(data_dir));
+        self.revocations_key.iter_mut().for_each(rebase);
+        let absolute = |path: PathBuf| directory.join(path);
+        self.data_dir = self.data_dir.map(absolute);
+        self.store = self.store.map(absolute);
+        self.revocations = self.revocations.map(absolute);
         self.call_key.iter_mut().for_each(|entry| rebase(&mut entry.key));
         self
     }
@@ -139,6 +160,11 @@ impl Flags {
             trust: joined(file.trust, self.trust),
             allow_open: self.allow_open || file.allow_open,
             data_dir: self.data_dir.or(file.data_dir),
+            store: self.store.or(file.store),
+            admin: joined(file.admin, self.admin),
+            revocations: self.revocations.or(file.revocations),
+            revocations_key: self.revocations_key.or(file.revocations_key),
+            revocations_max_age: self.revocations_max_age.or(file.revocations_max_age),
             max_body: self.max_body.or(file.max_body),
             window: self.window.or(file.window),
             replay_capacity: self.replay_capacity.or(file.replay_capacity),

@@ -61,6 +61,7 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
         ));
     }
     let access = Access { pack, ..Access::CALL };
+    app.keys().catch_up().await?;
     app.guard().admit_without_body(&head, &access).await
 }
 

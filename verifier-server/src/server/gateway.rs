@@ -36,6 +36,7 @@ async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Re
     let access = Access { pack: Some(pack), ..Access::CALL };
     let has_agent_rules = !app.guard().policy().pack(Some(pack)).agents.is_empty();
     let agent_of = |body: &[u8]| if has_agent_rules { agent::called(&head, path, body) } else { Ok(None) };
+    app.keys().catch_up().await?;
     let admission = app.guard().admit(&head, body, &access, agent_of);
     let admitted = tokio::time::timeout(app.body_timeout(), admission)
         .await

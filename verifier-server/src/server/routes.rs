@@ -1,5 +1,6 @@
 //! What is served where.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +11,16 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, extract};
-use envelope_core::{Algorithm, Authorities, TAG, Timestamp, TrustList, Verifier, Window};
+use envelope_core::{Algorithm, Authorities, Identity, TAG, Timestamp, Users, Verifier, Window};
 use http::header;
 
 use super::browsers::Browsers;
 use super::config::{Config, ConfigError};
+use super::issuer::Issuer;
+use super::keys::Keys;
 use super::listen::Peer;
 use super::upstream::{Hop, Upstream};
-use super::{forward_auth, gateway};
+use super::{api, forward_auth, gateway};
 use crate::clock::Clock;
 use crate::guard::Guard;
 use crate::mark::Mark;
@@ -29,7 +32,9 @@ pub struct App(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    guard: Guard<TrustList>,
+    guard: Guard<Arc<Keys>>,
+    admins: Vec<Identity>,
+    packs: BTreeSet<String>,
     upstream: Option<Upstream>,
     browsers: Browsers,
     trusted_proxies: Vec<IpAddr>,
@@ -37,7 +42,8 @@ struct Inner {
 }
 
 impl App {
-    /// The program for a configuration, listening on `address`, with the mark of its data directory where it has one.
+    /// The program for a configuration, listening on `address`, with the keys that it knows, and the mark of its data directory
+    /// where it has one.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -45,6 +51,7 @@ impl App {
         config: &Config,
         address: SocketAddr,
         clock: Clock,
+        keys: Arc<Keys>,
         mark: Option<Arc<Mark>>,
     ) -> Result<Self, ConfigError> {
         let authorities = if config.authorities.is_empty() {
@@ -68,7 +75,7 @@ impl App {
             ConfigError::new(format!("no random bytes: {error}"), "check the system's generator")
         })?;
         let verifier = Verifier::new(authorities).with_window(config.window);
-        let guard = Guard::new(verifier, config.trust.clone(), config.policy.clone())
+        let guard = Guard::new(verifier, keys, config.policy.clone())
             .with_replay_cache(Arc::new(replay))
             .with_clock(clock)
             .with_max_body(config.max_body);
@@ -81,6 +88,8 @@ impl App {
             config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
         Ok(Self(Arc::new(Inner {
             guard,
+            admins: config.admins.clone(),
+            packs: config.packs.clone(),
             upstream,
             browsers: Browsers::new(config.cors_origins.clone()),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -98,12 +107,34 @@ impl App {
             .route("/verify", any(forward_auth::handle))
             .route("/.well-known/envelope", get(describe))
             .route("/health", get(health))
+            .merge(api::routes())
             .with_state(self)
             .fallback_service(gateway)
     }
 
-    pub(crate) fn guard(&self) -> &Guard<TrustList> {
+    pub(crate) fn guard(&self) -> &Guard<Arc<Keys>> {
         &self.0.guard
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        self.0.guard.trust()
+    }
+
+    pub(crate) fn is_admin(&self, identity: &Identity) -> bool {
+        self.0.admins.contains(identity)
+    }
+
+    /// The packs that have rules, and let this identity call, in order.
+    pub(crate) fn packs_of(&self, identity: &Identity) -> Vec<&str> {
+        let may_call = |guid: &&str| {
+            let pack = self.0.guard.policy().pack(Some(guid));
+            let is_named = match &pack.allowed_users {
+                Users::Everybody => true,
+                Users::Named(names) => names.contains(identity),
+            };
+            pack.open || (pack.signed && (is_named || pack.owner.as_ref() == Some(identity)))
+        };
+        self.0.packs.iter().map(String::as_str).filter(may_call).collect()
     }
 
     pub(crate) fn upstream(&self) -> Option<&Upstream> {
@@ -163,11 +194,18 @@ async fn describe(extract::State(app): extract::State<App>) -> Response {
         "window": verifier.window().seconds(),
         "skew": Window::SKEW,
         "authorities": verifier.authorities().iter().collect::<Vec<_>>(),
+        "issuer_key": app.keys().issuer().map(Issuer::jwk),
+        "enroll": app.keys().check_store().is_ok(),
         "server_time": app.now().as_unix(),
     }))
 }
 
-fn json(value: &serde_json::Value) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (headers, Body::from(value.to_string())).into_response()
+pub(super) fn json(value: &serde_json::Value) -> Response {
+    answer("application/json", value.to_string())
+}
+
+/// An answer that nobody keeps.
+pub(super) fn answer(content_type: &'static str, body: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
+    (headers, Body::from(body)).into_response()
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes what it needs")]
 
+pub mod admin;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -322,6 +324,8 @@ impl Program {
             .arg("serve")
             .args(listen)
             .args(args)
+            // All that it could say.
+            .env("ENVELOPE_LOG", "trace")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

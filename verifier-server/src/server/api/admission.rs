@@ -1,0 +1,128 @@
+//! Who may ask: the stages of a verification, on the terms of the verifier's own endpoints.
+
+use axum::body::Body;
+use axum::extract::Request;
+use bytes::Bytes;
+use envelope_core::{
+    Access, Caller, CertificateCache, Code, Identity, Pack, Policy, Refusal, Standing, Thumbprint, Timestamp,
+    Trust, Verifier,
+};
+use http::request::Parts;
+
+use crate::guard::{Admitted, Terms};
+use crate::server::keys::Keys;
+use crate::server::routes::App;
+
+/// The longest body, in bytes.
+const MAX_BODY: usize = 16 << 10;
+/// The longest statement, in bytes.
+const MAX_STATEMENT: usize = 4 << 10;
+
+/// The scope of certificates that an admin's requests need.
+const ADMIN: &str = "admin";
+
+/// A known identity, with a certificate for this scope; gives the body, too.
+pub(super) async fn known(app: &App, request: Request, scope: &str) -> Result<(Caller, Bytes), Refusal> {
+    app.keys().check_store()?;
+    app.keys().catch_up().await?;
+    let (head, body) = request.into_parts();
+    let signed = Policy::new(Pack::trusted());
+    let terms =
+        Terms { verifier: app.guard().verifier(), trust: app.keys(), policy: &signed, max_body: MAX_BODY };
+    caller(admit(app, &terms, &head, body, scope).await?)
+}
+
+/// An admin, with a certificate for the scope `admin`.
+pub(super) async fn admin(app: &App, request: Request) -> Result<(Caller, Bytes), Refusal> {
+    let (caller, body) = known(app, request, ADMIN).await?;
+    if app.is_admin(caller.identity()) {
+        Ok((caller, body))
+    } else {
+        Err(Refusal::new(Code::NotAllowed, "only an admin may do this"))
+    }
+}
+
+/// Somebody whose identity key is still to be registered.
+pub(super) async fn newcomer(
+    app: &App,
+    head: &Parts,
+    body: Body,
+    scope: &str,
+) -> Result<(Caller, Bytes), Refusal> {
+    let call_key = call_key(head);
+    let known = app.guard().verifier();
+    // Certificates of strangers are not kept.
+    let verifier = Verifier::new(known.authorities().clone()).with_window(known.window());
+    let signed = Policy::new(Pack::trusted());
+    let trust = Newcomer { keys: app.keys(), call_key };
+    let terms = Terms { verifier: &verifier, trust: &trust, policy: &signed, max_body: MAX_BODY };
+    caller(admit(app, &terms, head, body, scope).await?)
+}
+
+/// Anybody; who signs the request as well is verified all the same.
+pub(super) async fn anybody(app: &App, request: Request) -> Result<Bytes, Refusal> {
+    app.keys().check_store()?;
+    app.keys().catch_up().await?;
+    let (head, body) = request.into_parts();
+    let open = Policy::new(Pack::open());
+    let terms =
+        Terms { verifier: app.guard().verifier(), trust: app.keys(), policy: &open, max_body: MAX_STATEMENT };
+    Ok(admit(app, &terms, &head, body, Access::CALL.scope).await?.body)
+}
+
+async fn admit<T: Trust, C: CertificateCache>(
+    app: &App,
+    terms: &Terms<'_, T, C>,
+    head: &Parts,
+    body: Body,
+    scope: &str,
+) -> Result<Admitted, Refusal> {
+    let access = Access { pack: None, agent: None, scope };
+    let admission = app.guard().admit_on(terms, head, body, &access, |_| Ok(None));
+    tokio::time::timeout(app.body_timeout(), admission)
+        .await
+        .map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive in time"))?
+}
+
+fn caller(admitted: Admitted) -> Result<(Caller, Bytes), Refusal> {
+    const UNSIGNED: Refusal = Refusal::new(Code::Unauthenticated, "the request carries no credential");
+    admitted.caller.map(|caller| (caller, admitted.body)).ok_or(UNSIGNED)
+}
+
+/// Trust in whoever is not known yet, for one request: a key that is known is what it is.
+struct Newcomer<'a> {
+    keys: &'a Keys,
+    /// The key that has signed: being unknown makes it nobody's identity key.
+    call_key: Option<Thumbprint>,
+}
+
+impl Trust for Newcomer<'_> {
+    fn standing(&self, key: &Thumbprint) -> Standing {
+        match self.keys.standing(key) {
+            Standing::Unknown if self.call_key != Some(*key) => {
+                // Whose it will be, the ticket says; this name is never looked at.
+                Identity::new("newcomer").map_or(Standing::Unknown, |identity| Standing::Identity {
+                    identity,
+                    expires: None,
+                    issued_from: Timestamp::default(),
+                })
+            }
+            standing => standing,
+        }
+    }
+
+    fn has_revoked(&self, identity_key: &Thumbprint, id: &str) -> bool {
+        self.keys.has_revoked(identity_key, id)
+    }
+
+    fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
+        self.keys.check_current(now)
+    }
+}
+
+/// The key that the signature names; the verification checks that it is the certificate's.
+fn call_key(head: &Parts) -> Option<Thumbprint> {
+    let input = head.headers.get("signature-input")?.to_str().ok()?;
+    let (_, keyid) = input.split_once(";keyid=\"")?;
+    Thumbprint::parse(keyid.split_once('"')?.0)
+}

@@ -1,0 +1,110 @@
+//! The start: what the configuration names is opened, and must hold together with what the store has.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use arc_swap::ArcSwap;
+use envelope_core::{Identity, Record, Records, Role};
+
+use super::revoked::RevokedCertificates;
+use super::{Keys, Stored};
+use crate::clock::Clock;
+use crate::server::config::{Config, ConfigError};
+use crate::server::issuer::Issuer;
+use crate::server::offline::OfflineList;
+use crate::server::store::{Store, explain};
+
+impl Keys {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// When the store or the revocation list cannot be read, or contradicts the configuration.
+    pub async fn open(config: &Config, clock: &Clock) -> Result<Self, ConfigError> {
+        let keys = Self {
+            configured: config.trust.clone(),
+            standings: papaya::HashMap::new(),
+            certificates: RevokedCertificates::default(),
+            store: match &config.store {
+                Some(path) => Some(Stored::open(path).await?),
+                None => None,
+            },
+            list: match &config.revocations {
+                Some(revocations) => Some(Arc::new(OfflineList::open(revocations, clock.clone())?)),
+                None => None,
+            },
+        };
+        config.trust.iter().for_each(|record| keys.put(record));
+        if let Some(stored) = &keys.store {
+            keys.load_first(stored).await?;
+        }
+        keys.check_admins(&config.admins).await?;
+        Ok(keys)
+    }
+
+    async fn load_first(&self, stored: &Stored) -> Result<(), ConfigError> {
+        let mut contradiction = None;
+        let load = self.load(stored, |record| {
+            if self.contradicts(record) {
+                contradiction = Some(record.key);
+            }
+        });
+        load.await.map_err(|error| explain(stored.store.path(), &error))?;
+        match contradiction {
+            None => Ok(()),
+            Some(key) => Err(ConfigError::new(
+                format!("the store and the configuration know the key {key} as two different ones"),
+                "take it out of the configuration; the store keeps what it knows",
+            )),
+        }
+    }
+
+    /// Whether the configuration gives the key to somebody else, or another role.
+    fn contradicts(&self, stored: &Record) -> bool {
+        let configured = self.configured.record(&stored.key).map(|record| record.role);
+        match (configured, &stored.role) {
+            (None | Some(Role::Nobodys), _) | (_, Role::Nobodys) => false,
+            (Some(configured), stored) => configured != *stored,
+        }
+    }
+
+    /// A revoked key counts here: an admin whose key is lost must not keep the verifier from starting.
+    async fn check_admins(&self, admins: &[Identity]) -> Result<(), ConfigError> {
+        for admin in admins {
+            let Some(stored) = &self.store else {
+                return Err(ConfigError::new(
+                    "there is an --admin, and no store of keys to administer",
+                    "add --data-dir or --store",
+                ));
+            };
+            let has_key = stored.store.has_key_of(admin).await;
+            let has_key = has_key.map_err(|error| explain(stored.store.path(), &error))?;
+            if !has_key && self.configured.records_of(admin).is_empty() {
+                return Err(ConfigError::new(
+                    format!("the admin {admin} has no key, neither in the configuration nor in the store"),
+                    "give it one with --trust NAME=KEY",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many keys and identities the store has; `None` without one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn counts(&self) -> Result<Option<(i64, i64)>, ConfigError> {
+        let Some(stored) = &self.store else { return Ok(None) };
+        stored.store.counts().await.map(Some).map_err(|error| explain(stored.store.path(), &error))
+    }
+}
+
+impl Stored {
+    async fn open(path: &Path) -> Result<Self, ConfigError> {
+        let store = Store::open(path).await?;
+        let issuer = Issuer::open(store.path())?;
+        // No header of a database is all zeroes: the first look reads everything.
+        let seen = ArcSwap::from_pointee([0; 48]);
+        Ok(Self { store, issuer, seen, change: AtomicI64::new(0) })
+    }
+}

@@ -1,0 +1,142 @@
+//! The store: what is written down of keys, in one SQLite file that several verifiers on a host may share.
+//!
+//! Everybody writes through [`Change`], one after the other. Whether somebody has written is seen without asking the
+//! database ([`watch`](self::watch)); what was written since is read by one connection that does nothing else.
+
+mod change;
+mod listing;
+mod open;
+mod rows;
+mod watch;
+
+use std::path::{Path, PathBuf};
+
+use envelope_core::{Record, Thumbprint, Timestamp};
+use sqlx::{SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, MutexGuard};
+
+pub(crate) use self::change::{Change, Ticket};
+pub(crate) use self::listing::{IdentityPage, KeyFacts, KeyPage};
+pub(crate) use self::open::explain;
+pub(crate) use self::watch::Header;
+
+use self::rows::{CertificateRow, KeyRow};
+use self::watch::Watch;
+
+/// The file, opened.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    /// Reads what has changed. It stays open for as long as the store, so the file that [`Watch`] looks at stays, too.
+    reader: Mutex<SqliteConnection>,
+    /// One connection: the changes of this process wait for each other here, and not in the database.
+    writer: SqlitePool,
+    watch: Watch,
+}
+
+/// The database did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum StoreError {
+    Database(sqlx::Error),
+    /// The file that tells of changes cannot be read.
+    Watch(std::io::Error),
+    /// A row holds what no verifier writes.
+    Row,
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Database(error) => error.fmt(f),
+            Self::Watch(error) => error.fmt(f),
+            Self::Row => f.write_str("a row cannot be read"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What was written after a change.
+#[derive(Debug)]
+pub(crate) struct News<'a> {
+    reader: MutexGuard<'a, SqliteConnection>,
+}
+
+/// A certificate that must not be used any more, until nobody would take it anyway.
+#[derive(Debug)]
+pub(crate) struct RevokedCertificate {
+    pub(crate) identity_key: Thumbprint,
+    pub(crate) id: String,
+    pub(crate) forget_after: Timestamp,
+}
+
+/// How many records are held in memory at a time while they are read.
+const PORTION: i64 = 10_000;
+
+impl Store {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Something that is another whenever somebody has committed a change.
+    pub(crate) fn header(&self) -> Result<Header, StoreError> {
+        self.watch.header().map_err(StoreError::Watch)
+    }
+
+    /// Reads news; one at a time.
+    pub(crate) async fn news(&self) -> News<'_> {
+        News { reader: self.reader.lock().await }
+    }
+}
+
+impl News<'_> {
+    /// The number of the last change. Read before the records, it counts no change that they do not have.
+    pub(crate) async fn last_change(&mut self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT value FROM change").fetch_one(&mut *self.reader).await?)
+    }
+
+    /// Records that were written after a change.
+    pub(crate) async fn records(
+        &mut self,
+        after: i64,
+        mut take: impl FnMut(Record),
+    ) -> Result<(), StoreError> {
+        let mut last = (after.saturating_add(1), String::new());
+        loop {
+            let rows: Vec<KeyRow> = sqlx::query_as(
+                "SELECT * FROM known_key WHERE (changed, thumbprint) > ($1, $2) \
+                 ORDER BY changed, thumbprint LIMIT $3",
+            )
+            .bind(last.0)
+            .bind(&last.1)
+            .bind(PORTION)
+            .fetch_all(&mut *self.reader)
+            .await?;
+            for row in &rows {
+                take(row.record()?);
+            }
+            match rows.into_iter().next_back() {
+                Some(row) => last = (row.changed, row.thumbprint),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Certificates that were revoked after a change.
+    pub(crate) async fn certificates(&mut self, after: i64) -> Result<Vec<RevokedCertificate>, StoreError> {
+        let rows: Vec<CertificateRow> = sqlx::query_as(
+            "SELECT identity_key, jti, forget_after FROM revoked_certificate WHERE changed > $1",
+        )
+        .bind(after)
+        .fetch_all(&mut *self.reader)
+        .await?;
+        rows.into_iter().map(CertificateRow::revoked).collect()
+    }
+}
