@@ -66,6 +66,7 @@ impl CallKey {
             Stored::Late(key, end) => Some((key, end)),
             Stored::Nothing => None,
         };
+        sweep(home);
         let key = match (identity.open(passphrase).and_then(|identity_key| Self::make(&identity_key)), late) {
             (Ok(key), _) => key,
             (Err(error), None) => return Err(error),
@@ -198,6 +199,21 @@ impl CallKey {
 /// An identifier for a certificate that is used once.
 pub(crate) fn certificate_id() -> Result<String, Error> {
     Ok(Base64UrlUnpadded::encode_string(&random::bytes::<16>()?))
+}
+
+/// Removes call keys of which nobody can make anything any more. It is done when one is renewed, which is seldom enough, and what
+/// cannot be removed now can be removed then.
+fn sweep(home: &Home) {
+    let (Ok(names), Ok(now)) = (home.run.names(), clock::now()) else { return };
+    for name in names.iter().filter(|name| name.ends_with(".call")) {
+        let Ok(Some(text)) = home.run.read(name) else { continue };
+        let certificate =
+            text.split(|byte| *byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok());
+        let is_over = |jws| UntrustedCertificate::parse(jws).is_ok_and(|read| now >= read.expires());
+        if certificate.is_some_and(is_over) {
+            let _ = home.run.remove(name);
+        }
+    }
 }
 
 fn stored(home: &Home, file: &str, identity: &Identity<'_>) -> Result<Stored, Error> {
