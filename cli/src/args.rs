@@ -12,7 +12,7 @@ use crate::clock::{Lifetime, Moment};
 use crate::identity::Name;
 
 pub(crate) use key::{
-    ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen,
+    ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen, NewKey,
     NewPassphrase, Passphrase,
 };
 pub(crate) use life::{Enroll, Forget, Pack, PackList, Register, Revoke, RevokeOthers, Rotate, Ticket};

@@ -9,6 +9,7 @@ use crate::certificate::{Grant, ISSUER, TYP, UntrustedCertificate, invalid};
 use crate::error::Refusal;
 use crate::key::jwk::Jwk;
 use crate::key::{Signature, SigningKey, VerifyingKey};
+use crate::statement::Header;
 use crate::time::Timestamp;
 
 /// A certificate to be issued.
@@ -24,13 +25,6 @@ pub struct Issue<'a> {
     pub id: &'a str,
     /// What it allows.
     pub grant: Grant,
-}
-
-#[derive(Serialize)]
-struct Header {
-    typ: &'static str,
-    alg: &'static str,
-    jwk: Jwk,
 }
 
 #[derive(Serialize)]
@@ -87,8 +81,7 @@ impl Issue<'_> {
         if identity_key.thumbprint() == self.call_key.thumbprint() {
             return Err(invalid("an identity key signs no requests: it cannot be its own call key"));
         }
-        let header =
-            Header { typ: TYP, alg: identity_key.algorithm().jose_name(), jwk: Jwk::from(identity_key) };
+        let header = Header::new(TYP, identity_key);
         let claims = Claims {
             iss: alloc::format!("{ISSUER}{}", identity_key.thumbprint()),
             iat: self.issued.as_unix(),

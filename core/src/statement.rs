@@ -28,11 +28,18 @@ pub struct Unsigned {
     headers: Vec<String>,
 }
 
+/// The header of what a key signs.
 #[derive(Serialize)]
-struct Header {
+pub(crate) struct Header {
     typ: &'static str,
     alg: &'static str,
     jwk: Jwk,
+}
+
+impl Header {
+    pub(crate) fn new(typ: &'static str, key: &VerifyingKey) -> Self {
+        Self { typ, alg: key.algorithm().jose_name(), jwk: Jwk::from(key) }
+    }
 }
 
 #[derive(Serialize)]
@@ -53,10 +60,7 @@ impl Unsigned {
         payload: &impl Serialize,
         keys: [&VerifyingKey; N],
     ) -> Result<Self, Refusal> {
-        let header = |key: &VerifyingKey| {
-            encode(&Header { typ, alg: key.algorithm().jose_name(), jwk: Jwk::from(key) })
-        };
-        let headers = keys.into_iter().map(header).collect::<Result<_, _>>()?;
+        let headers = keys.into_iter().map(|key| encode(&Header::new(typ, key))).collect::<Result<_, _>>()?;
         Ok(Self { payload: encode(payload)?, headers })
     }
 

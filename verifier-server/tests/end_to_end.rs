@@ -9,24 +9,10 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
-use support::{PackServer, Program};
-
-/// The directory of both programs, as this test was built.
-fn programs() -> &'static Path {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(|| {
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--profile", profile, "-p", "envelope-cli"])
-            .status();
-        assert!(built.unwrap().success(), "envelope-cli does not build");
-        Path::new(env!("CARGO_BIN_EXE_envelope-verifier")).parent().unwrap().to_owned()
-    })
-}
+use support::{PackServer, Program, programs};
 
 /// A shell in a directory of its own, with both programs in its path.
 struct Shell {

@@ -9,26 +9,12 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use support::{PackServer, Program};
-
-/// The command `envelope`, as this test was built.
-fn envelope() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--profile", profile, "-p", "envelope-cli"])
-            .status();
-        assert!(built.unwrap().success(), "envelope-cli does not build");
-        Path::new(env!("CARGO_BIN_EXE_envelope-verifier")).parent().unwrap().join("envelope")
-    })
-}
+use support::{PackServer, Program, programs};
 
 /// Somebody with a home of their own.
 struct User {
@@ -41,7 +27,7 @@ impl User {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(envelope());
+        let mut command = Command::new(programs().join("envelope"));
         command.args(arguments).env("ENVELOPE_HOME", self.home.path()).current_dir(self.home.path());
         command.stdin(Stdio::null());
         command

@@ -7,8 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::Json;
 
+/// A key that is to be made.
 #[derive(Args, Debug)]
-pub(crate) struct Keygen {
+pub(crate) struct NewKey {
     /// The algorithm of the key, and of the call keys that it certifies
     #[arg(long, value_enum, default_value_t = KeyAlgorithm::Ed25519)]
     pub(crate) alg: KeyAlgorithm,
@@ -17,6 +18,12 @@ pub(crate) struct Keygen {
     pub(crate) keyring: bool,
     #[command(flatten)]
     pub(crate) passphrase: NewPassphrase,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Keygen {
+    #[command(flatten)]
+    pub(crate) key: NewKey,
     #[command(flatten)]
     pub(crate) json: Json,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Json, KeyAlgorithm, NewPassphrase, Passphrase};
+use super::{Json, KeyAlgorithm, NewKey, Passphrase};
 use crate::clock::{Moment, Overlap, Term};
 use crate::origin::Origin;
 
@@ -21,14 +21,8 @@ pub(crate) struct Enroll {
     /// Send the ticket over plain HTTP to another machine, where everybody on the way can use it first
     #[arg(long)]
     pub(crate) plain_http: bool,
-    /// The algorithm of the key, where one has to be made
-    #[arg(long, value_enum, default_value_t = KeyAlgorithm::Ed25519)]
-    pub(crate) alg: KeyAlgorithm,
-    /// Keep the key in the keyring of the desktop, where one has to be made
-    #[arg(long)]
-    pub(crate) keyring: bool,
     #[command(flatten)]
-    pub(crate) passphrase: NewPassphrase,
+    pub(crate) key: NewKey,
     #[command(flatten)]
     pub(crate) json: Json,
 }

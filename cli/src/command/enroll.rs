@@ -31,9 +31,9 @@ pub(crate) fn run(name: &Name, args: Enroll) -> Result<(), Error> {
     let identity = Identity::new(&home, name);
     let call_key = wiped(|| {
         if identity.exists()? {
-            CallKey::of(&home, &identity, &PassphraseSource::new(args.passphrase.source)?)
+            CallKey::of(&home, &identity, &PassphraseSource::new(args.key.passphrase.source)?)
         } else {
-            let (key, _) = keygen::make(&home, name, args.alg, args.keyring, args.passphrase)?;
+            let (key, _) = keygen::make(&home, name, args.key)?;
             report::hint_that(&format!("made a key for the identity {name}"));
             // Nobody is asked for a passphrase again that was given a moment ago.
             CallKey::renew(&home, &identity, &key.into())

@@ -2,7 +2,7 @@
 
 use envelope_core::{Algorithm, SigningKey};
 
-use crate::args::{KeyAlgorithm, Keygen, NewPassphrase};
+use crate::args::{KeyAlgorithm, Keygen, NewKey};
 use crate::command::key;
 use crate::error::{Error, PassphraseError};
 use crate::handover;
@@ -18,7 +18,7 @@ pub(crate) fn run(name: &Name, args: Keygen) -> Result<(), Error> {
     let home = Home::find()?;
     // Nothing is printed while a secret is in memory.
     let (public, key_home) = wiped(|| {
-        let (key, key_home) = make(&home, name, args.alg, args.keyring, args.passphrase)?;
+        let (key, key_home) = make(&home, name, args.key)?;
         Ok::<_, Error>((key.verifying_key().clone(), key_home))
     })?;
     if args.json.json {
@@ -29,24 +29,18 @@ pub(crate) fn run(name: &Name, args: Keygen) -> Result<(), Error> {
 }
 
 /// Makes the key of an identity that has none.
-pub(super) fn make(
-    home: &Home,
-    name: &Name,
-    alg: KeyAlgorithm,
-    keyring: bool,
-    passphrase: NewPassphrase,
-) -> Result<(SigningKey, KeyHome), Error> {
+pub(super) fn make(home: &Home, name: &Name, args: NewKey) -> Result<(SigningKey, KeyHome), Error> {
     handover::resume(home, name, &Wallet::load(home)?)?;
     let identity = Identity::new(home, name);
     // Said before a passphrase is read; what decides is that the file can be made.
     identity.check_new()?;
-    let source = PassphraseSource::for_new_key(passphrase)?;
-    if keyring && source.encrypts() {
+    let source = PassphraseSource::for_new_key(args.passphrase)?;
+    if args.keyring && source.encrypts() {
         return Err(PassphraseError::InKeyring.into());
     }
     let passphrase = source.read_new(&format!("the identity {name}"))?;
-    let key = random::key(algorithm(alg))?;
-    let key_home = if keyring {
+    let key = random::key(algorithm(args.alg))?;
+    let key_home = if args.keyring {
         identity.create_in_keyring(&key)?
     } else {
         identity.create(&key, passphrase.as_ref())?

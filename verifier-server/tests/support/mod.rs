@@ -6,8 +6,9 @@ pub mod admin;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use envelope_core::{Algorithm, Grant, Issue, Request, Signer, SigningKey, Timestamp};
@@ -307,6 +308,19 @@ fn read_request(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     request.resize(start + length, 0);
     reader.read_exact(&mut request[start..]).ok()?;
     Some(request)
+}
+
+/// The directory of both programs, as this test was built.
+pub fn programs() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--profile", profile, "-p", "envelope-cli"])
+            .status();
+        assert!(built.unwrap().success(), "envelope-cli does not build");
+        Path::new(env!("CARGO_BIN_EXE_envelope-verifier")).parent().unwrap().to_owned()
+    })
 }
 
 /// The program under test; killed when it is dropped.
