@@ -10,7 +10,7 @@ use crate::origin::Origin;
 
 #[derive(Args, Debug)]
 pub(crate) struct Enroll {
-    /// The verifier, such as https://pack.example
+    /// The verifier: its URL without a path
     pub(crate) url: Origin,
     /// A ticket, as an admin's `envelope ticket` prints it; - reads it from stdin
     #[arg(long, value_name = "T", conflicts_with = "token_file")]
