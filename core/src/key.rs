@@ -7,6 +7,8 @@ mod prepared;
 mod published;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof;
 
 use alloc::string::String;
 use alloc::sync::Arc;
