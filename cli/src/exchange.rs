@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use envelope_core::RevocationList;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
@@ -16,7 +17,7 @@ use crate::outgoing::Outgoing;
 /// How long a verifier may take for anything: it asks nobody.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest answer: a revocation list.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = RevocationList::MAX_LENGTH;
 
 /// What is asked of a verifier.
 #[derive(Debug)]

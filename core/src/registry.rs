@@ -32,7 +32,7 @@ pub struct Record {
 /// What a key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Nobody's: it was revoked before anybody had registered it.
+    /// Nobody's: it was revoked, or narrowed, before anybody had registered it.
     Nobodys,
     /// An identity key.
     IdentityKey(Identity),
@@ -53,6 +53,12 @@ impl Record {
         Self::new(key.thumbprint(), Role::CallKey(identity, Arc::new(key)), Some(expires))
     }
 
+    /// A key that is nobody's: to be revoked, or narrowed, before anybody registers it.
+    #[must_use]
+    pub const fn nobodys(key: Thumbprint) -> Self {
+        Self::new(key, Role::Nobodys, None)
+    }
+
     const fn new(key: Thumbprint, role: Role, expires: Option<Timestamp>) -> Self {
         Self { key, role, expires, issued_from: Timestamp::from_unix(0), revoked: false, successor: None }
     }
@@ -71,7 +77,8 @@ impl Record {
     pub fn standing(&self) -> Standing {
         let (expires, issued_from) = (self.expires, self.issued_from);
         match (&self.role, self.revoked) {
-            (Role::Nobodys, _) | (_, true) => Standing::Revoked,
+            (_, true) => Standing::Revoked,
+            (Role::Nobodys, false) => Standing::Unknown,
             (Role::IdentityKey(identity), false) => {
                 Standing::Identity { identity: identity.clone(), expires, issued_from }
             }
@@ -120,6 +127,12 @@ pub fn register(records: &impl Records, new: Record, now: Timestamp) -> Result<R
     match records.record(&new.key) {
         None => Ok(new),
         Some(known) if known.revoked => Err(REVOKED),
+        // What was said of the key before it was anybody's holds on.
+        Some(known) if known.role == Role::Nobodys && known.successor.is_none() => Ok(Record {
+            issued_from: known.issued_from.max(new.issued_from),
+            expires: known.expires.into_iter().chain(new.expires).min(),
+            ..new
+        }),
         Some(known) if known.role != new.role => Err(KNOWN),
         Some(known) if known.successor.is_some() => Err(refused("the key has a successor")),
         Some(known) => Ok(Record { expires: new.expires, ..known }),
@@ -193,7 +206,7 @@ pub fn retire(
 /// An admin revokes a key, also one that nobody has registered yet: keys.md, R4.
 #[must_use]
 pub fn revoke_key(records: &impl Records, key: Thumbprint) -> Record {
-    let known = records.record(&key).unwrap_or(Record::new(key, Role::Nobodys, None));
+    let known = records.record(&key).unwrap_or(Record::nobodys(key));
     Record { revoked: true, ..known }
 }
 

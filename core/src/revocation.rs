@@ -17,8 +17,6 @@ use crate::trust::{Standing, Trust};
 
 /// The `typ` in the header.
 const TYP: &str = "envelope-revocations";
-/// The longest list, in bytes.
-const MAX_LENGTH: usize = 64 << 20;
 
 /// What must not be trusted, whoever trusted it before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +57,9 @@ struct Until {
 }
 
 impl RevocationList {
+    /// The longest list, in bytes: 16 MiB.
+    pub const MAX_LENGTH: usize = 16 << 20;
+
     /// What these records and revoked certificates say of what must not be trusted, at this moment.
     #[must_use]
     pub fn of<'a>(
@@ -114,7 +115,7 @@ impl RevocationList {
     /// [`Code::UnknownKey`] when another key has signed; [`Code::BadSignature`].
     pub fn verify(json: &[u8], issuer: &Thumbprint, now: Timestamp) -> Result<Self, Refusal> {
         let claims = ["iss", "iat", "keys", "certificates", "issued_from", "until"];
-        let statement = Untrusted::<1>::parse(json, MAX_LENGTH, TYP, &claims)?;
+        let statement = Untrusted::<1>::parse(json, Self::MAX_LENGTH, TYP, &claims)?;
         let issued = statement.time("iat")?;
         let claims = statement.claims();
         let keys = list(claims, "keys", |entry| {
@@ -167,6 +168,42 @@ impl RevocationList {
             }
             standing => standing,
         }
+    }
+
+    /// What is written down of a key, as far as the list leaves it: what the rules of [`registry`](crate::registry) are to look
+    /// at. A key that nobody has registered is written down by being revoked.
+    #[must_use]
+    pub fn narrow_record(&self, key: &Thumbprint, record: Option<Record>) -> Option<Record> {
+        let Some(record) = record else {
+            return self.keys.contains(key).then(|| Record { revoked: true, ..Record::nobodys(*key) });
+        };
+        let until = match record.role {
+            Role::IdentityKey(_) => self.until.get(key).copied(),
+            Role::Nobodys | Role::CallKey(..) => None,
+        };
+        Some(Record {
+            revoked: record.revoked || self.keys.contains(key),
+            expires: record.expires.into_iter().chain(until).min(),
+            issued_from: self.issued_from.get(key).copied().unwrap_or_default().max(record.issued_from),
+            ..record
+        })
+    }
+
+    /// This list and another one: whatever either of them forbids. It is as old as the newer of the two.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.issued = self.issued.max(other.issued);
+        self.keys.extend(other.keys);
+        self.certificates.extend(other.certificates);
+        for (key, from) in other.issued_from {
+            let known = self.issued_from.entry(key).or_default();
+            *known = from.max(*known);
+        }
+        for (key, until) in other.until {
+            let known = self.until.entry(key).or_insert(until);
+            *known = until.min(*known);
+        }
+        self
     }
 
     /// Whether it has the certificate with this `jti`, by this identity key.

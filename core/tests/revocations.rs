@@ -128,8 +128,51 @@ fn a_list_is_too_old_one_second_after_its_limit() {
 #[test]
 fn a_list_of_no_use_is_refused_before_it_is_read() {
     let told = issuer(Algorithm::Ed25519).verifying_key().thumbprint();
-    let long = vec![b' '; (64 << 20) + 1];
+    let long = vec![b' '; (16 << 20) + 1];
     assert_eq!(RevocationList::verify(&long, &told, NOW).unwrap_err().code(), Code::TooLarge);
     let full = &long[1..];
     assert_eq!(RevocationList::verify(full, &told, NOW).unwrap_err().code(), Code::Malformed);
+}
+
+/// Two lists together forbid what either of them forbids.
+#[test]
+fn two_lists_are_as_severe_as_both() {
+    let at = Timestamp::from_unix;
+    let [one, two] = [1u8, 2].map(|byte| {
+        SigningKey::from_bytes(Algorithm::Ed25519, &[byte; 32]).unwrap().verifying_key().thumbprint()
+    });
+    let alice = || Identity::new("alice").unwrap();
+    let record = |key, until, from| Record {
+        expires: Some(at(until)),
+        issued_from: at(from),
+        ..Record::identity(alice(), key)
+    };
+    let revoked = Record { revoked: true, ..Record::nobodys(two) };
+    let first = RevocationList::of(at(100), [&record(one, 500, 10)], [(one, String::from("1"))]);
+    let second = RevocationList::of(at(90), [&record(one, 400, 20), &revoked], []);
+    for both in [first.clone().and(second.clone()), second.and(first)] {
+        assert_eq!(both.issued(), at(100));
+        assert!(both.has_revoked(&one, "1"));
+        let narrowed = both.narrow_record(&one, Some(record(one, 450, 15))).unwrap();
+        assert_eq!(narrowed, record(one, 400, 20));
+        assert_eq!(both.narrow_record(&two, None), Some(revoked.clone()));
+        assert_eq!(both.narrow_record(&one, None), None);
+        assert!(both.narrow_record(&two, Some(Record::identity(alice(), two))).unwrap().revoked);
+    }
+}
+
+/// What was said of a key before anybody had it holds when somebody gets it.
+#[test]
+fn a_key_that_was_narrowed_before_it_was_known_stays_narrow() {
+    let at = Timestamp::from_unix;
+    let key = SigningKey::from_bytes(Algorithm::Ed25519, &[3; 32]).unwrap().verifying_key().thumbprint();
+    let mut trust = TrustList::new();
+    trust.insert(Record { issued_from: at(50), expires: Some(at(70)), ..Record::nobodys(key) });
+    assert!(matches!(trust.standing(&key), Standing::Unknown));
+    let new = Record::identity(Identity::new("alice").unwrap(), key);
+    let registered = registry::register(&trust, new.clone(), at(60)).unwrap();
+    assert_eq!(registered, Record { issued_from: at(50), expires: Some(at(70)), ..new.clone() });
+    trust.insert(Record { successor: Some(key), ..Record::nobodys(key) });
+    let refused = registry::register(&trust, new, at(60)).unwrap_err();
+    assert_eq!(refused.code(), Code::KeyRefused);
 }

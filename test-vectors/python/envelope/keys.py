@@ -162,14 +162,6 @@ class PrivateKey:
             raise ValueError("the key is neither Ed25519 nor P-256")
         return cls(key)
 
-    def to_pem(self) -> bytes:
-        """PKCS#8 PEM."""
-        return self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-
     def sign(self, message: bytes) -> bytes:
         """64 bytes; ECDSA with k of RFC 6979 and the low s."""
         if isinstance(self._key, ed25519.Ed25519PrivateKey):

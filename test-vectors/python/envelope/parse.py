@@ -1,10 +1,11 @@
 """Stage 1: parse (envelope.md section 6)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from .message import ENVELOPE_FIELDS, FIELD_NAME, SIGNED_FIELDS, Request
 from .refusal import Refusal, refuse_if
-from .structured import InnerList, Item, Members, Parameters, Token, read_dictionary
+from .structured import Bare, InnerList, Item, Members, Parameters, Token, read_dictionary
 from .target import is_method
 
 MAX_LENGTH = {
@@ -43,27 +44,16 @@ class Envelope:
     """What the four fields say, not yet believed."""
 
     components: list[Item]
-    parameters: Parameters
+    created: int
+    expires: int
+    nonce: str
+    keyid: str
+    alg: str | None
+    tag: Bare | None
     signature_params: str
     signature: bytes
     digests: dict[str, bytes]
     scheme: Item | None
-
-    @property
-    def keyid(self) -> str:
-        return str(self.parameters["keyid"])
-
-    @property
-    def created(self) -> int:
-        return int(self.parameters["created"])  # type: ignore[arg-type]
-
-    @property
-    def expires(self) -> int:
-        return int(self.parameters["expires"])  # type: ignore[arg-type]
-
-    @property
-    def nonce(self) -> str:
-        return str(self.parameters["nonce"])
 
 
 def check_head(request: Request) -> None:
@@ -98,31 +88,36 @@ def read_envelope(request: Request) -> Envelope:
     inner = _signature_input(members["signature-input"][label])
     return Envelope(
         components=inner.items,
-        parameters=inner.parameters,
         signature_params=inner.text,
         signature=_signature(members["signature"][label]),
         digests=_digests(members.get("content-digest", {})),
         scheme=_scheme(members["signature-key"][label]) if "signature-key" in members else None,
+        **_parameters(inner.parameters),
     )
 
 
 def _signature_input(member: Item | InnerList) -> InnerList:
-    """V1.2, V1.5 to V1.7 of `Signature-Input`."""
+    """V1.2, V1.5 and V1.6 of `Signature-Input`."""
     if not isinstance(member, InnerList):
         raise Refusal("malformed", "V1.5")
     refuse_if(len(member.items) > MAX_COMPONENTS, "too-large", "V1.2")
     refuse_if(any(type(item.value) is not str for item in member.items), "malformed", "V1.5")
-    seen = {(item.value, frozenset(item.parameters.items())) for item in member.items}
+    seen = {_identifier(item) for item in member.items}
     refuse_if(len(seen) != len(member.items), "duplicate", "V1.6")
-    refuse_if(not _are_parameters(member.parameters), "malformed", "V1.7")
     return member
 
 
-def _are_parameters(parameters: Parameters) -> bool:
-    """V1.7, but for `tag`."""
+def _identifier(item: Item) -> tuple[str, frozenset[tuple[str, type, Bare]]]:
+    """RFC 9421 section 2: the order of parameters makes no difference."""
+    parameters = ((name, type(value), value) for name, value in item.parameters.items())
+    return str(item.value), frozenset(parameters)
+
+
+def _parameters(parameters: Parameters) -> dict[str, Any]:
+    """V1.7; what `tag` is, V2.1 looks at."""
     created, expires = parameters.get("created"), parameters.get("expires")
     nonce, keyid = parameters.get("nonce"), parameters.get("keyid")
-    return (
+    readable = (
         all(name in PARAMETERS for name in parameters)
         and type(created) is int
         and type(expires) is int
@@ -133,6 +128,8 @@ def _are_parameters(parameters: Parameters) -> bool:
         and len(keyid) <= 256
         and type(parameters.get("alg", "")) is str
     )
+    refuse_if(not readable, "malformed", "V1.7")
+    return {name: parameters.get(name) for name in PARAMETERS}
 
 
 def _signature(member: Item | InnerList) -> bytes:

@@ -15,7 +15,7 @@ from .message import (
     base_bytes,
     base_lines,
 )
-from .parse import check_head
+from .parse import MAX_COMPONENTS, check_head
 from .refusal import refuse_if
 from .structured import write_string
 from .target import Target, read_url
@@ -48,6 +48,7 @@ class Signer:
         expires = self._expires(now, window)
         with_key = _with_fields(unsigned, self._key_fields(body))
         names = _covered(with_key)
+        refuse_if(len(names) > MAX_COMPONENTS, "too-large", "S2")
         parameters = self._parameters(names, now, expires, random)
         values = _values(with_key, target, names)
         base = base_bytes(base_lines(names, values, parameters))

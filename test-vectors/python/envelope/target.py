@@ -11,7 +11,7 @@ PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*")
 QUERY = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%?]*")
 ESCAPE = re.compile(r"%(.{0,2})", re.DOTALL)
 UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
-ABSOLUTE = re.compile(r"https?://([^/?]*)(.*)", re.DOTALL | re.IGNORECASE)
+ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
 URL = re.compile(r"(https?)://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
 HOST = re.compile(r"([A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 DEFAULT_PORT = {"http": ":80", "https": ":443"}

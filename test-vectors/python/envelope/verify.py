@@ -14,6 +14,7 @@ from .replay import ReplayCache
 from .target import find_authority, read_target
 
 AHEAD = 5
+TAG = "envelope/1"
 NEVER_COVERED = ("signature", "signature-input")
 DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
@@ -48,7 +49,11 @@ class Verifier:
     policy: Policy = Policy()
 
     def verify(
-        self, request: Request, now: int, now_after_body: int | None = None, access: Access = Access()
+        self,
+        request: Request,
+        now: int,
+        now_after_body: int | None = None,
+        access: Access = Access(),
     ) -> Verified | None:
         """All stages; None for a request without an envelope that may be made."""
         check_head(request)
@@ -70,8 +75,8 @@ class Verifier:
 
     def _coverage(self, request: Request, envelope: Envelope) -> tuple[str, list[str]]:
         """Stage 2: `@authority` and the lines of the base."""
-        refuse_if(envelope.parameters.get("tag") != "envelope/1", "tag-refused", "V2.1")
-        refuse_if(type(envelope.parameters["tag"]) is not str, "tag-refused", "V2.1")
+        tagged = type(envelope.tag) is str and envelope.tag == TAG
+        refuse_if(not tagged, "tag-refused", "V2.1")
         names = [str(item.value) for item in envelope.components]
         for item in envelope.components:
             refuse_if(not _is_component(str(item.value)), "component-refused", "V2.2")
@@ -99,8 +104,8 @@ class Verifier:
         caller = self._registered(envelope, now)
         if caller is None:
             caller = self._certified(envelope, now)
-        alg = envelope.parameters.get("alg", caller.key.algorithm)
-        refuse_if(alg != caller.key.algorithm, "algorithm-mismatch", "V4.15")
+        named = envelope.alg in (None, caller.key.algorithm)
+        refuse_if(not named, "algorithm-mismatch", "V4.15")
         if caller.certificate is not None:
             authentic = caller.certificate.is_authentic()
             refuse_if(not authentic, "certificate-invalid", "V4.10")
