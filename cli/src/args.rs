@@ -37,7 +37,7 @@ pub(crate) fn read() -> Result<Cli, clap::Error> {
 #[derive(Parser, Debug)]
 #[command(name = "envelope", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// The identity whose key is meant [default: the one that the verifier knows, else `default`]
+    /// The identity whose key is meant [default: for sign, call and admins the one that the verifier knows; else `default`]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) identity: Option<Name>,
     #[command(subcommand)]

@@ -132,6 +132,12 @@ impl CallKey {
         }
     }
 
+    /// Keeps the stored one for a key that is put by. Without it another one is made.
+    pub(crate) fn put_by(home: &Home, from: &Identity<'_>, to: &Identity<'_>) {
+        let (from, to) = (from.call_key_files(home).0, to.call_key_files(home).0);
+        let _ = std::fs::rename(home.run.path(&from), home.run.path(&to));
+    }
+
     /// Removes the one that is stored.
     pub(crate) fn forget(home: &Home, identity: &Identity<'_>) -> Result<(), Error> {
         home.run.remove(&identity.call_key_files(home).0)

@@ -11,6 +11,7 @@ use crate::home::Home;
 use crate::identity::{Identity, Name};
 use crate::origin::Origin;
 use crate::passphrase::PassphraseSource;
+use crate::report;
 use crate::wallet::Wallet;
 
 /// An identity, and which of its keys.
@@ -31,6 +32,12 @@ impl Credential {
         name: Option<&Name>,
     ) -> Result<Self, Error> {
         let verifier = wallet.find(url, name);
+        if verifier.is_none() && name.is_none() {
+            let known: Vec<String> = wallet.at(url).map(|it| it.identity.to_string()).collect();
+            if !known.is_empty() {
+                return Err(Error::WhichIdentity(url.clone(), known));
+            }
+        }
         let name = verifier.map(|it| it.identity.clone()).or_else(|| name.cloned()).unwrap_or_default();
         handover::resume(home, &name, wallet)?;
         let now = clock::now()?;
@@ -44,8 +51,13 @@ impl Credential {
 
     /// Tells the verifier what it is owed; it then knows the newest key.
     pub(crate) async fn catch_up(self, home: &Home, url: &Origin) -> Result<Self, Error> {
-        delivery::deliver(home, |verifier| verifier.url == *url).await?;
+        delivery::deliver(home, delivery::PATIENCE, |it| it.url == *url && it.identity == self.name).await?;
         let wallet = Wallet::load(home)?;
+        let refusal = wallet.find(url, Some(&self.name)).and_then(|it| it.trouble.as_ref());
+        if let Some(trouble) = refusal.filter(|trouble| trouble.refused) {
+            let why = report::printable(&trouble.why);
+            report::hint_that(&format!("{url} refused the newer key of {}: {why}", self.name));
+        }
         Self::for_origin(home, &wallet, url, Some(&self.name))
     }
 

@@ -86,6 +86,17 @@ pub(crate) enum Error {
     Answer(Origin),
     /// The wallet cannot be read.
     Wallet(PathBuf),
+    WalletFull(PathBuf),
+    /// Several identities are known to the verifier, and none is named.
+    WhichIdentity(Origin, Vec<String>),
+    /// A new key would be known to nobody.
+    NobodyToTell,
+    /// A verifier has not heard something yet.
+    Owed(Origin),
+    /// What was to revoke a key is no retirement.
+    NoRetirement(Refusal),
+    /// The person at the terminal did not want it.
+    NotMeant,
     /// A verifier has to be named, and the wallet knows none.
     NoVerifier,
     /// The same, and the wallet knows these.
@@ -93,7 +104,7 @@ pub(crate) enum Error {
     NotInWallet(Origin),
     /// The verifier knows neither the key nor one that came before it.
     NotKnown(Origin),
-    /// So many verifiers refused what they were told; why was said of each.
+    /// So many verifiers have not heard what they must; why was said of each.
     Untold(usize),
     /// A ticket would be sent where everybody can read it.
     PlainHttp(Origin),

@@ -13,9 +13,13 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::identity::{Identity, Name};
 use crate::private_dir::Locked;
+use crate::report;
 use crate::wallet::{Statement, Wallet};
 
-const LOCK: &str = "handover";
+/// One for each identity: one that waits for a verifier holds up nobody else.
+fn lock_name(name: &Name) -> String {
+    format!("handover.{name}")
+}
 
 /// The right to change which key is that of an identity.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(crate) fn resume(home: &Home, name: &Name, wallet: &Wallet) -> Result<(), Er
     if wallet.unsettled(name).next().is_none() && !Identity::next(home, name).exists()? {
         return Ok(());
     }
-    match home.next.try_lock(LOCK)? {
+    match home.next.try_lock(&lock_name(name))? {
         None => Ok(()),
         Some(lock) => Handover { home, name, _lock: lock }.settle(),
     }
@@ -39,7 +43,7 @@ pub(crate) fn resume(home: &Home, name: &Name, wallet: &Wallet) -> Result<(), Er
 impl<'a> Handover<'a> {
     /// Waits for whoever else is at it, and finishes what was left.
     pub(crate) fn begin(home: &'a Home, name: &'a Name) -> Result<Self, Error> {
-        let handover = Self { home, name, _lock: home.next.lock(LOCK)? };
+        let handover = Self { home, name, _lock: home.next.lock(&lock_name(name))? };
         handover.settle()?;
         Ok(handover)
     }
@@ -62,9 +66,12 @@ impl<'a> Handover<'a> {
                 Ok(())
             })?;
         }
-        // A key of which nobody was told is nobody's.
-        self.next().wipe()?;
-        clear_retired(self.home)
+        // A key of which nobody was told is nobody's. That it cannot be wiped now keeps nobody from signing.
+        if let Err(error) = self.next().wipe(self.home) {
+            report::hint_that(&format!("a key that was never used cannot be wiped: {error}"));
+        }
+        clear_retired(self.home);
+        Ok(())
     }
 
     /// The keys before this one that may be needed yet.
@@ -85,7 +92,10 @@ impl<'a> Handover<'a> {
             Ok(identity.exists()? && identity.public()?.is_none_or(|public| public.thumbprint() == key))
         };
         if is(&next, new)? && is(&current, old)? {
-            current.put_by(&Identity::retired(self.home, self.name, &old))?;
+            let retired = Identity::retired(self.home, self.name, &old);
+            current.put_by(&retired)?;
+            // Where the new key is not known yet, the call key of the old one goes on without a passphrase.
+            CallKey::put_by(self.home, &current, &retired);
             next.take_place_of(&current)?;
         }
         Ok(())
@@ -95,15 +105,22 @@ impl<'a> Handover<'a> {
         for identity in [Identity::new(self.home, self.name), Identity::retired(self.home, self.name, &key)] {
             if identity.exists()? && identity.public()?.is_some_and(|public| public.thumbprint() == key) {
                 CallKey::forget(self.home, &identity)?;
-                identity.wipe()?;
+                identity.wipe(self.home)?;
             }
         }
         Ok(())
     }
 }
 
-/// Wipes the keys that were put by and that nobody needs any more.
-pub(crate) fn clear_retired(home: &Home) -> Result<(), Error> {
+/// Wipes the keys that were put by and that nobody needs any more. What cannot be wiped now can be wiped later: nothing depends
+/// on it.
+pub(crate) fn clear_retired(home: &Home) {
+    if let Err(error) = try_to_clear_retired(home) {
+        report::hint_that(&format!("a key that has a successor cannot be wiped: {error}"));
+    }
+}
+
+fn try_to_clear_retired(home: &Home) -> Result<(), Error> {
     let keys = retired_keys(home)?;
     if keys.is_empty() {
         return Ok(());
@@ -113,7 +130,7 @@ pub(crate) fn clear_retired(home: &Home) -> Result<(), Error> {
     for key in keys.iter().filter(|key| !wallet.needs(key, now)) {
         let identity = Identity::retired(home, &name, key);
         CallKey::forget(home, &identity)?;
-        identity.wipe()?;
+        identity.wipe(home)?;
     }
     Ok(())
 }

@@ -61,6 +61,16 @@ impl Error {
             Self::Wallet(path) => {
                 format!("move {} away, and envelope enroll URL for each verifier", quoted(path))
             }
+            Self::WalletFull(_) => "envelope forget URL takes a verifier out".into(),
+            Self::WhichIdentity(_, names) => {
+                format!("name one of them: --identity {}", names.join(", --identity "))
+            }
+            Self::NobodyToTell => {
+                "envelope enroll URL makes one known; --force rotates all the same, and the old key is gone"
+                    .into()
+            }
+            Self::Owed(_) => "envelope call to it tells it; --force forgets it all the same".into(),
+            Self::NoRetirement(_) => "the file is one that envelope revoke --save wrote".into(),
             Self::NoVerifier => "name it with --at URL; envelope enroll URL remembers it".into(),
             Self::WhichVerifier(urls) => format!("name one of them: --at {}", urls.join(", --at ")),
             Self::NotInWallet(_) => "envelope pack list shows what it knows".into(),
@@ -167,7 +177,10 @@ impl Problem {
             Code::BadSignature | Code::UnknownKey => {
                 "does the server know the key of this identity? envelope key show prints it"
             }
-            Code::NotAllowed | Code::AgentNotAllowed => "ask the owner of the pack to allow this identity",
+            Code::NotAllowed | Code::AgentNotAllowed => "ask the owner of the pack, or an admin, to allow it",
+            Code::Revoked => {
+                "the key ended for ever: envelope revoke removes it here, then a new ticket lets a new one in"
+            }
             Code::WindowTooLong => "the server takes signatures for a shorter time only",
             Code::DigestMismatch | Code::DigestMissing => "something on the way changed the body",
             Code::Replayed => "something on the way sent the request twice",

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::private_dir::PrivateDir;
 
 /// The directories: what is in `run` is made again whenever it is missing, the others stay.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) identities: PrivateDir,
     /// Keys that are to take the place of one of those.

@@ -38,10 +38,6 @@ pub(crate) enum KeyHome {
 }
 
 impl KeyHome {
-    pub(crate) fn is_in(self, place: Place) -> bool {
-        self == Self::Elsewhere(place)
-    }
-
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -128,6 +124,14 @@ impl<'a> Identity<'a> {
         self.write_elsewhere(&lock, Place::Keyring, key.verifying_key())
     }
 
+    /// The same for a key of which nobody has heard yet: a file without an entry is wiped like one with it, and no entry stays
+    /// behind without a file.
+    pub(crate) fn create_next_in_keyring(&self, key: &SigningKey) -> Result<KeyHome, Error> {
+        let kept = self.write_elsewhere(&self.lock()?, Place::Keyring, key.verifying_key())?;
+        keyring::keep(key).map_err(Error::Keyring)?;
+        Ok(kept)
+    }
+
     /// Notes a key that the ssh-agent holds.
     pub(crate) fn create_in_agent(&self, key: &VerifyingKey) -> Result<KeyHome, Error> {
         self.write_elsewhere(&self.lock()?, Place::SshAgent, key)
@@ -183,14 +187,28 @@ impl<'a> Identity<'a> {
     }
 
     /// Wipes the key, here and in the keyring. One that is not there is wiped already.
-    pub(crate) fn wipe(&self) -> Result<(), Error> {
+    pub(crate) fn wipe(&self, home: &Home) -> Result<(), Error> {
         if self.exists()? {
-            if let Kept::Elsewhere(Place::Keyring, key) = self.kept()? {
+            if let Kept::Elsewhere(Place::Keyring, key) = self.kept()?
+                && !self.shares_its_entry(home, &key)
+            {
                 keyring::forget(&key.thumbprint()).map_err(Error::Keyring)?;
             }
             self.dir.remove(&self.private_file())?;
         }
         self.dir.remove(&self.public_file())
+    }
+
+    /// Whether another file names the same entry of the keyring.
+    fn shares_its_entry(&self, home: &Home, key: &VerifyingKey) -> bool {
+        let own = self.dir.path(&self.private_file());
+        [&home.identities, &home.next, &home.retired].into_iter().any(|dir| {
+            let names = dir.names().unwrap_or_default();
+            names.iter().filter(|name| name.ends_with(".pem") && dir.path(name) != own).any(|name| {
+                let file = dir.read(name).ok().flatten().unwrap_or_default();
+                matches!(elsewhere::read(&file), Ok(Some((Place::Keyring, named))) if named == *key)
+            })
+        })
     }
 
     /// The public half, from beside the key where it is there, else from the key.

@@ -15,7 +15,7 @@ const MAX_LENGTH: usize = 64 * 1024;
 const TRIES: u32 = 5;
 
 /// A directory of mode 0700 that belongs to this user.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PrivateDir(PathBuf);
 
 impl PrivateDir {
@@ -225,8 +225,12 @@ impl Locked<'_> {
 /// Writes a new file that only its owner can read, anywhere.
 pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| Error::io("cannot write", path, error))
+    let mut file = file.map_err(|error| Error::io("cannot write", path, error))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a file would be taken for a whole one.
+        let _ = fs::remove_file(path);
+        Error::io("cannot write", path, error)
+    })
 }
 
 /// Reads a private file that lies anywhere.

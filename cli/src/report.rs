@@ -63,6 +63,12 @@ pub(crate) fn hint_that(hint: &str) {
     talk("hint", hint);
 }
 
+/// Asks whoever is at the terminal; the answer goes on the same line.
+pub(crate) fn ask(question: &str) {
+    let _ = write!(io::stderr(), "envelope: {question}");
+    let _ = io::stderr().flush();
+}
+
 /// Where talk cannot be written, nobody can be told so either.
 fn talk(kind: &str, text: &str) {
     let _ = writeln!(io::stderr(), "envelope: {kind}: {text}");

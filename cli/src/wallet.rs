@@ -6,6 +6,7 @@ use envelope_core::{Thumbprint, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::delivery::About;
 use crate::error::Error;
 use crate::home::Home;
 use crate::identity::Name;
@@ -101,6 +102,10 @@ impl Default for Wallet {
 impl Wallet {
     /// The wallet as it is now; an empty one where there is none.
     pub(crate) fn load(home: &Home) -> Result<Self, Error> {
+        // What is behind a link may be another disk, which is not there today: nobody is forgotten for that.
+        if home.wallet.is_link(FILE) {
+            return Err(Error::NotAFile(home.wallet.path(FILE)));
+        }
         let Some(text) = home.wallet.read_up_to(FILE, MAX_LENGTH)? else { return Ok(Self::default()) };
         let unreadable = || Error::Wallet(home.wallet.path(FILE));
         let wallet: Self = serde_json::from_slice(&text).map_err(|_| unreadable())?;
@@ -120,6 +125,10 @@ impl Wallet {
             wallet.prune();
             let text =
                 serde_json::to_vec_pretty(&wallet).map_err(|_| Error::Wallet(home.wallet.path(FILE)))?;
+            // What could not be read again is not written.
+            if text.len() > MAX_LENGTH {
+                return Err(Error::WalletFull(home.wallet.path(FILE)));
+            }
             lock.replace_for_good(FILE, &text)?;
         }
         Ok(done)
@@ -146,6 +155,11 @@ impl Wallet {
                 }
             }
         }
+    }
+
+    /// The entries for the verifier at `url`, one for each identity that is known there.
+    pub(crate) fn at<'a>(&'a self, url: &'a Origin) -> impl Iterator<Item = &'a Verifier> {
+        self.verifiers.iter().filter(move |verifier| verifier.url == *url)
     }
 
     /// The verifiers that an identity owes something.
@@ -178,13 +192,10 @@ impl Wallet {
         }
     }
 
-    /// Forgets a verifier; gives how many there were.
-    pub(crate) fn forget(&mut self, url: &Origin, identity: Option<&Name>) -> usize {
-        let before = self.verifiers.len();
-        self.verifiers.retain(|verifier| {
-            verifier.url != *url || identity.is_some_and(|name| verifier.identity != *name)
-        });
-        before - self.verifiers.len()
+    /// Forgets a verifier; gives what was known of it.
+    pub(crate) fn forget(&mut self, url: &Origin, identity: Option<&Name>) -> Vec<Verifier> {
+        let is_meant = |it: &mut Verifier| it.url == *url && identity.is_none_or(|name| it.identity == *name);
+        self.verifiers.extract_if(.., is_meant).collect()
     }
 
     /// Notes what a key has said; every verifier that knows the identity is to hear it.
@@ -200,14 +211,28 @@ impl Wallet {
     pub(crate) fn heard(&mut self, url: &Origin, identity: &Name, id: &str) {
         if let Some(verifier) = self.entry(url, identity) {
             verifier.owed.retain(|owed| owed != id);
-            verifier.trouble = None;
+            if verifier.owed.is_empty() {
+                verifier.trouble = None;
+            }
         }
     }
 
-    /// A verifier knows the newest key, however it came by it.
-    pub(crate) fn knows_all(&mut self, url: &Origin, identity: &Name) {
+    /// A verifier knows this key, however it came by it: what led to it need not be told any more.
+    pub(crate) fn knows(&mut self, url: &Origin, identity: &Name, key: &Thumbprint) {
+        let mut known = vec![*key];
+        let mut led_here = Vec::new();
+        // The last of them was made last, so the chain is walked from its end.
+        for statement in self.statements.iter().rev() {
+            if statement.successor.is_some_and(|successor| known.contains(&successor.key)) {
+                known.push(statement.key);
+                led_here.push(statement.id.clone());
+            }
+        }
         if let Some(verifier) = self.entry(url, identity) {
-            (verifier.owed, verifier.trouble) = (Vec::new(), None);
+            verifier.owed.retain(|owed| !led_here.contains(owed));
+            if verifier.owed.is_empty() {
+                verifier.trouble = None;
+            }
         }
     }
 
@@ -258,6 +283,14 @@ impl Statement {
     pub(crate) fn new(identity: Name, key: Thumbprint, successor: Option<Successor>, text: String) -> Self {
         let id = Base64UrlUnpadded::encode_string(&Sha256::digest(text.as_bytes()));
         Self { id, identity, key, successor, text, settled: false }
+    }
+
+    /// What a verifier that has heard it says.
+    pub(crate) fn about(&self) -> About {
+        match self.successor {
+            Some(successor) => About::Successor(successor.key),
+            None => About::Retired(self.key),
+        }
     }
 }
 
@@ -347,8 +380,8 @@ mod tests {
         assert_eq!(wallet.find(&a, None), None, "which of two nobody can say");
         wallet.remember(verifier("https://a.example", "default"));
         assert_eq!(name(wallet.find(&a, None)).as_deref(), Some("default"));
-        assert_eq!(wallet.forget(&a, Some(&"work".parse().unwrap())), 1);
-        assert_eq!(wallet.forget(&a, None), 2);
+        assert_eq!(wallet.forget(&a, Some(&"work".parse().unwrap())).len(), 1);
+        assert_eq!(wallet.forget(&a, None).len(), 2);
         assert_eq!(wallet.verifiers(), []);
     }
 
@@ -372,6 +405,28 @@ mod tests {
         assert!(!wallet.needs(&first, Timestamp::from_unix(99)), "it was heard");
         assert_eq!(wallet.find(&a, None).unwrap().owed, [second.to_string()]);
         assert!(wallet.needs(&second, Timestamp::from_unix(99)));
+    }
+
+    #[test]
+    fn a_verifier_that_knows_a_key_need_not_hear_what_led_to_it() {
+        let mut wallet = Wallet::default();
+        let a: Origin = "https://a.example".parse().unwrap();
+        let name = Name::default();
+        wallet.remember(verifier("https://a.example", "default"));
+        let chain: Vec<Thumbprint> = (0..4).map(|_| keyid()).collect();
+        for pair in chain.windows(2) {
+            let successor = Some(Successor { key: pair[1], until: 100 });
+            let (identity, id) = (name.clone(), pair[0].to_string());
+            wallet.owe(Statement { id, identity, key: pair[0], successor, text: "{}".into(), settled: true });
+        }
+        let (identity, key) = (name.clone(), chain[3]);
+        let id = "retirement".to_owned();
+        wallet.owe(Statement { id, identity, key, successor: None, text: "{}".into(), settled: true });
+        wallet.knows(&a, &name, &chain[2]);
+        let owed = &wallet.find(&a, None).unwrap().owed;
+        assert_eq!(*owed, [chain[2].to_string(), "retirement".into()], "what comes after it is owed yet");
+        wallet.knows(&a, &name, &chain[3]);
+        assert_eq!(wallet.find(&a, None).unwrap().owed, ["retirement"], "a retirement leads to no key");
     }
 
     #[test]

@@ -431,6 +431,127 @@ fn a_key_retires_everywhere_and_is_gone_here() {
     assert!(status == 2 && told.contains("there is no identity default here"), "{told}");
 }
 
+/// A thief who was faster has named another successor: the owner is told so, and can still end the key that both have.
+#[test]
+fn a_refused_rotation_keeps_no_revocation_back() {
+    let verifier = Verifier::start();
+    let alice = verifier.enrolled("alice");
+    let (thief, hold) = (alice.copy(), alice.copy());
+    thief.say(&["rotate"]);
+    let (status, told) = alice.fail(&["rotate"]);
+    assert!(status == 1 && told.contains("key-refused"), "{told}");
+    hold.reaches(&verifier);
+    let (status, told) = alice.fail(&["revoke"]);
+    assert!(status == 1 && told.contains("key-refused"), "{told}");
+    hold.is_refused(&verifier, "revoked");
+    // What the thief named lives on, until the identity is revoked.
+    thief.reaches(&verifier);
+    verifier.admin(&["revoke", "--name", "alice"]);
+    thief.is_refused(&verifier, "revoked");
+}
+
+#[test]
+fn a_verifier_that_was_down_hears_of_a_revocation_before_anything_else() {
+    let verifier = Verifier::start();
+    let alice = verifier.enrolled("alice");
+    let (thief, first, ticket) = (alice.copy(), alice.keyid(), verifier.ticket("alice"));
+    let start_again = verifier.stop();
+    let (status, told) = alice.fail(&["revoke"]);
+    assert!(status == 1 && told.contains("has not heard it"), "{told}");
+    assert!(alice.say(&["key", "list"]).contains("owes"));
+    let verifier = start_again();
+    alice.say(&["enroll", &verifier.url(), "--token", &ticket]);
+    thief.is_refused(&verifier, "revoked");
+    alice.reaches(&verifier);
+    assert_ne!(alice.keyid(), first);
+    assert!(!alice.say(&["key", "list"]).contains("owes"));
+}
+
+#[test]
+fn a_key_that_nobody_could_hear_of_is_not_made() {
+    let alice = User::new();
+    let keyid = alice.say(&["keygen"]);
+    let (status, told) = alice.fail(&["rotate"]);
+    assert!(status == 2 && told.contains("no verifier that could be told"), "{told}");
+    assert_eq!(alice.keyid(), keyid);
+    assert_ne!(alice.say(&["rotate", "--force"]), keyid);
+}
+
+/// A captive portal answers 200 to everything, another one nothing at all: neither has heard, and neither keeps the others
+/// from hearing.
+#[test]
+fn whoever_has_not_heard_is_not_taken_for_one_that_has() {
+    let verifier = Verifier::start();
+    let alice = verifier.enrolled("alice");
+    let portal = PackServer::answering(|request, stream| {
+        use std::io::Write;
+        let is_me = request.starts_with(b"GET /api/me ");
+        let me = r#"{"identity":"alice","keyid":"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY","packs":[]}"#;
+        let body = if is_me { me } else { "<p>Welcome" };
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    });
+    let silent = PackServer::answering(|request, stream| {
+        use std::io::Write;
+        if request.starts_with(b"GET /api/me ") {
+            let me =
+                r#"{"identity":"alice","keyid":"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY","packs":[]}"#;
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{me}", me.len());
+        }
+    });
+    for url in [portal.url(), silent.url()] {
+        alice.say(&["enroll", &url]);
+    }
+    let rotated = alice.run(&["rotate", "--json"]);
+    assert_eq!(rotated.status.code(), Some(1));
+    let facts: serde_json::Value = serde_json::from_slice(&rotated.stdout).unwrap();
+    assert_eq!(facts["told"], serde_json::json!([verifier.url()]));
+    let owed: Vec<&str> =
+        facts["owed"].as_array().unwrap().iter().map(|owed| owed["verifier"].as_str().unwrap()).collect();
+    assert_eq!(owed, [portal.url(), silent.url()]);
+    assert_eq!(facts["owed"][1]["why"], "no answer within 10 s");
+    alice.reaches(&verifier);
+    let (status, told) = alice.fail(&["forget", &silent.url()]);
+    assert!(status == 2 && told.contains("--force"), "{told}");
+    alice.say(&["forget", &silent.url(), "--force"]);
+}
+
+#[test]
+fn of_two_identities_one_must_be_named() {
+    let verifier = Verifier::start();
+    let user = User::new();
+    for name in ["work", "home"] {
+        user.say(&["enroll", &verifier.url(), "--token", &verifier.ticket(name), "--identity", name]);
+    }
+    let (status, told) = user.fail(&["call", "GET", &verifier.pack()]);
+    assert!(status == 2 && told.contains("--identity work"), "{told}");
+    assert_eq!(
+        user.say(&["call", "GET", &verifier.pack(), "--identity", "home"]),
+        r#"{"hello":"from the pack"}"#
+    );
+}
+
+#[test]
+fn a_live_call_key_outlasts_a_rotation_that_was_not_heard() {
+    let verifier = Verifier::start();
+    let alice = User::new();
+    std::fs::write(alice.home.path().join("secret"), "correct horse\n").unwrap();
+    Command::new("chmod").args(["600", "secret"]).current_dir(alice.home.path()).status().unwrap();
+    let with = ["--passphrase-file", "secret"];
+    let enroll = ["enroll", &verifier.url(), "--token", &verifier.ticket("alice")];
+    alice.say(&[&enroll[..], &with].concat());
+    let first = alice.keyid();
+    let start_again = verifier.stop();
+    alice.say(&[&["rotate"][..], &with].concat());
+    let verifier = start_again();
+    // Nobody gives a passphrase: the call key of the old key is there yet.
+    let signed = alice.say(&["sign", "GET", &verifier.pack(), "--format", "json"]);
+    let signed: serde_json::Value = serde_json::from_str(&signed).unwrap();
+    let certificate = signed["headers"]["signature-key"].as_str().unwrap().split('"').nth(1).unwrap();
+    let read = envelope_core::UntrustedCertificate::parse(certificate).unwrap();
+    assert_eq!(read.identity_key().thumbprint().to_string(), first);
+    alice.reaches(&verifier);
+}
+
 #[test]
 fn a_retirement_that_was_kept_in_a_safe() {
     let verifier = Verifier::start();

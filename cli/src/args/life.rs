@@ -38,6 +38,9 @@ pub(crate) struct Rotate {
     /// The new key is one that the ssh-agent holds: file (PEM, JWK, OpenSSH), did:key or thumbprint
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) ssh_agent: Option<String>,
+    /// Rotate although the wallet knows no verifier to tell: whoever trusts the old key refuses the new one
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
     #[command(flatten)]
@@ -48,9 +51,12 @@ pub(crate) struct Rotate {
 pub(crate) struct Revoke {
     #[command(flatten)]
     pub(crate) others: RevokeOthers,
-    /// The verifier [default: for the own key, all of the wallet; else the only one of the wallet]
+    /// The verifier [default: the only one of the wallet]. The own key is revoked at all of the wallet, and at this one, too
     #[arg(long, value_name = "URL")]
     pub(crate) at: Option<Origin>,
+    /// Do not ask, at a terminal, whether it is meant
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Write what would revoke the own key to a new file, and send nothing: for the day on which the key is lost
     #[arg(long, value_name = "F", conflicts_with_all = ["at", "others"])]
     pub(crate) save: Option<PathBuf>,
@@ -62,6 +68,8 @@ pub(crate) struct Revoke {
     pub(crate) export: bool,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
+    #[command(flatten)]
+    pub(crate) json: Json,
 }
 
 #[derive(Args, Debug)]
@@ -135,4 +143,7 @@ pub(crate) struct PackList {
 pub(crate) struct Forget {
     /// The verifier
     pub(crate) url: Origin,
+    /// Also when it has not heard yet that a key was rotated or revoked
+    #[arg(long)]
+    pub(crate) force: bool,
 }

@@ -62,8 +62,8 @@ pub(crate) fn ticket(name: Option<&Name>, args: Ticket) -> Result<(), Error> {
     let ticket = answer.get("ticket").and_then(Value::as_str);
     let expires = answer.get("expires").and_then(Value::as_u64);
     let (Some(ticket), Some(expires)) = (ticket, expires) else { return Err(Error::Answer(url)) };
-    let is_ticket = ticket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if !is_ticket {
+    let is_plain = ticket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if !is_plain || !ticket.starts_with("tkt_") {
         return Err(Error::Answer(url));
     }
     if args.json.json {
@@ -76,7 +76,7 @@ pub(crate) fn ticket(name: Option<&Name>, args: Ticket) -> Result<(), Error> {
     }
     report::line(ticket)?;
     report::hint_that(&format!(
-        "{} runs: envelope enroll {url} --token {ticket}",
+        "{} runs: envelope enroll {url} --token TICKET; until then, whoever has the ticket can",
         report::printable(&args.name)
     ));
     Ok(())

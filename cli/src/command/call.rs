@@ -25,8 +25,6 @@ use crate::wiping::wiped;
 
 /// Between two pieces of an answer: agents think for minutes before they say anything.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long verifiers may take that are told something by the way.
-const BY_THE_WAY: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(name: Option<&Name>, args: Call) -> Result<(), Error> {
     let request = Outgoing::read(&args.request)?;
@@ -59,10 +57,9 @@ fn choose(home: &Home, name: Option<&Name>, url: &str) -> Result<Credential, Err
         return Ok(credential);
     }
     client::run(async {
-        let others = delivery::deliver(home, |it| it.url != origin && it.is_due(now));
-        // What does not reach them now, a later command tries again.
-        let _ = tokio::time::timeout(BY_THE_WAY, others).await;
-        credential.catch_up(home, &origin).await
+        let others = delivery::deliver(home, delivery::BY_THE_WAY, |it| it.url != origin && it.is_due(now));
+        let (told, credential) = tokio::join!(others, credential.catch_up(home, &origin));
+        told.and(credential)
     })
 }
 

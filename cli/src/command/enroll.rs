@@ -1,6 +1,6 @@
 //! `envelope enroll`: makes an identity known to a verifier, and the verifier to the wallet.
 
-use envelope_core::Code;
+use envelope_core::{Code, Thumbprint};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -27,7 +27,8 @@ pub(crate) fn run(name: &Name, args: Enroll) -> Result<(), Error> {
     if token.is_some() && args.url.is_open_to_all() && !args.plain_http {
         return Err(Error::PlainHttp(args.url));
     }
-    handover::resume(&home, name, &Wallet::load(&home)?)?;
+    let wallet = Wallet::load(&home)?;
+    handover::resume(&home, name, &wallet)?;
     let identity = Identity::new(&home, name);
     let call_key = wiped(|| {
         if identity.exists()? {
@@ -40,6 +41,8 @@ pub(crate) fn run(name: &Name, args: Enroll) -> Result<(), Error> {
         }
     })?;
     let there = client::run(async {
+        // First of all what it has not heard yet: a key that retired must not be forgotten over a new one.
+        delivery::deliver(&home, delivery::PATIENCE, |it| it.url == args.url && it.identity == *name).await?;
         match &token {
             Some(token) => enroll(&args.url, token, &call_key).await,
             None => ask_who(&home, name, &args.url, &call_key).await,
@@ -49,14 +52,14 @@ pub(crate) fn run(name: &Name, args: Enroll) -> Result<(), Error> {
     Wallet::change(&home, |wallet| {
         let verifier = Verifier::new(args.url.clone(), name.clone(), there.name.clone(), there.packs.clone());
         wallet.remember(verifier);
-        wallet.knows_all(&args.url, name);
+        wallet.knows(&args.url, name, &there.keyid);
         Ok(())
     })?;
     let facts = Facts::default()
         .with("verifier", args.url.as_str())
         .with("identity", name.as_str())
         .with("name", there.name.as_str())
-        .with("keyid", there.keyid.as_str())
+        .with("keyid", there.keyid.to_string().as_str())
         .with("packs", Fact::List(there.packs));
     if args.json.json { facts.print(true) } else { report::line(&there.name) }
 }
@@ -86,7 +89,7 @@ async fn ask_who(
             let of_this = wallet.statements().iter().filter(|it| it.identity == *name);
             for statement in of_this.filter(|it| it.successor.is_some()) {
                 // The verifier may know the chain of keys from any of them on.
-                told |= delivery::send(url, &statement.text).await.is_ok();
+                told |= delivery::send(url, &statement.text, &statement.about()).await.is_ok();
             }
             if told { ask().await } else { Err(Error::NotKnown(url.clone())) }
         }
@@ -97,15 +100,24 @@ async fn ask_who(
 /// Who somebody is to a verifier.
 struct There {
     name: String,
-    keyid: String,
+    keyid: Thumbprint,
     packs: Vec<String>,
 }
+
+/// More packs than anybody calls, and longer names than they have, would fill the wallet.
+const MAX_PACKS: usize = 1000;
+const MAX_PACK: usize = 128;
 
 impl There {
     fn read(answer: &Map<String, Value>) -> Option<Self> {
         let text = |name| answer.get(name).and_then(Value::as_str).map(String::from);
-        let packs = answer.get("packs").and_then(Value::as_array)?.iter();
-        let packs = packs.map(|pack| pack.as_str().map(String::from)).collect::<Option<_>>()?;
-        Some(Self { name: text("identity")?, keyid: text("keyid")?, packs })
+        let packs = answer.get("packs").and_then(Value::as_array)?.iter().take(MAX_PACKS);
+        let pack = |pack: &Value| pack.as_str().filter(|pack| pack.len() <= MAX_PACK).map(String::from);
+        Some(Self {
+            // What is no name of an identity, a terminal would be told, and the wallet keep.
+            name: text("identity").filter(|name| envelope_core::Identity::new(name).is_some())?,
+            keyid: text("keyid").and_then(|keyid| Thumbprint::parse(&keyid))?,
+            packs: packs.map(pack).collect::<Option<_>>()?,
+        })
     }
 }

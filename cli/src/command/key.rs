@@ -18,7 +18,9 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
     let mut array = Vec::new();
     let mut not_listed = 0;
     let wallet = Wallet::load(&home)?;
-    for name in identity::list(&home)? {
+    let names = identity::list(&home)?;
+    for name in &names {
+        let name = name.clone();
         // One key that cannot be read does not hide the others.
         let (key, key_home) = match look_at(&home, &name) {
             Ok(found) => found,
@@ -36,6 +38,17 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
             lines.push_str(&format!("  owes {}  {}\n", verifier.url, printable(why)));
         }
         array.push(facts(&name, &key, key_home).with("owed", Fact::Json(owed(&wallet, &name))).to_json());
+    }
+    // A key that was revoked is not here any more, and somebody may not have heard so.
+    for verifier in
+        wallet.verifiers().iter().filter(|it| !it.owed.is_empty() && !names.contains(&it.identity))
+    {
+        let why = verifier.trouble.as_ref().map(|trouble| trouble.why.as_str()).unwrap_or_default();
+        let name = printable(verifier.identity.as_str());
+        lines.push_str(&format!("{name:16}  revoked\n  owes {}  {}\n", verifier.url, printable(why)));
+        let facts =
+            Facts::default().with("identity", verifier.identity.as_str()).with("revoked", Fact::Flag(true));
+        array.push(facts.with("owed", Fact::Json(owed(&wallet, &verifier.identity))).to_json());
     }
     if args.json.json {
         report::line(&Value::from(array).to_string())?;

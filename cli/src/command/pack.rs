@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Forget, PackList};
 use crate::error::Error;
+use crate::handover;
 use crate::home::Home;
 use crate::identity::Name;
 use crate::report::{self, printable};
@@ -43,6 +44,18 @@ pub(crate) fn list(name: Option<&Name>, args: &PackList) -> Result<(), Error> {
 
 /// Takes a verifier out of the wallet.
 pub(crate) fn forget(name: Option<&Name>, args: Forget) -> Result<(), Error> {
-    let gone = Wallet::change(&Home::find()?, |wallet| Ok(wallet.forget(&args.url, name)))?;
-    if gone == 0 { Err(Error::NotInWallet(args.url)) } else { Ok(()) }
+    let home = Home::find()?;
+    Wallet::change(&home, |wallet| {
+        let gone = wallet.forget(&args.url, name);
+        if gone.is_empty() {
+            return Err(Error::NotInWallet(args.url.clone()));
+        }
+        // Nobody would ever tell it that a key must not be trusted any more.
+        if !args.force && gone.iter().any(|verifier| !verifier.owed.is_empty()) {
+            return Err(Error::Owed(args.url.clone()));
+        }
+        Ok(())
+    })?;
+    handover::clear_retired(&home);
+    Ok(())
 }

@@ -27,6 +27,11 @@ pub(crate) fn run(name: &Name, args: Rotate) -> Result<(), Error> {
     let source = PassphraseSource::new(args.passphrase)?;
     let handover = Handover::begin(&home, name)?;
     let current = Identity::new(&home, name);
+    if !args.force && !Wallet::load(&home)?.verifiers().iter().any(|it| it.identity == *name) {
+        // Whoever knows the old key would not hear of the new one.
+        current.home()?;
+        return Err(Error::NobodyToTell);
+    }
     let (statement, call_key) = wiped(|| {
         let (old, passphrase) = current.open_with_passphrase(&source)?;
         let next = handover.next();
@@ -38,7 +43,7 @@ pub(crate) fn run(name: &Name, args: Rotate) -> Result<(), Error> {
             }
             None => {
                 let wanted = args.alg.map_or(old.verifying_key().algorithm(), algorithm);
-                make(&next, wanted, current.home()?, passphrase.as_ref())?
+                make(&next, wanted, current.home()?, passphrase, &source)?
             }
         };
         let statement = say(name, &old, &new, args.overlap.seconds)?;
@@ -51,7 +56,7 @@ pub(crate) fn run(name: &Name, args: Rotate) -> Result<(), Error> {
         wallet.owe(statement.clone());
         Ok(())
     })?;
-    client::run(delivery::deliver(&home, |verifier| verifier.identity == *name))?;
+    client::run(delivery::deliver(&home, delivery::PATIENCE, |verifier| verifier.identity == *name))?;
     handover.settle()?;
     drop(handover);
     call_key.keep(&home, &current)?;
@@ -64,16 +69,17 @@ fn make(
     next: &Identity<'_>,
     algorithm: Algorithm,
     old_home: KeyHome,
-    passphrase: Option<&Passphrase>,
+    passphrase: Option<Passphrase>,
+    source: &PassphraseSource,
 ) -> Result<IdentityKey, Error> {
     let key = random::key(algorithm)?;
-    if old_home.is_in(Place::Keyring) {
-        next.create_in_keyring(&key)?;
-    } else {
-        next.create(&key, passphrase)?;
-    }
-    if old_home.is_in(Place::SshAgent) {
-        report::hint_that("the new key is in a file; --ssh-agent KEY takes one that the agent holds");
+    match old_home {
+        KeyHome::Elsewhere(Place::Keyring) => drop(next.create_next_in_keyring(&key)?),
+        KeyHome::Elsewhere(Place::SshAgent) => {
+            next.create(&key, source.read_new("the new key")?.as_ref())?;
+            report::hint_that("the new key is in a file; --ssh-agent KEY takes one that the agent holds");
+        }
+        KeyHome::File | KeyHome::Encrypted => drop(next.create(&key, passphrase.as_ref())?),
     }
     Ok(key.into())
 }
@@ -113,7 +119,11 @@ fn report(home: &Home, said: &Statement, json: bool) -> Result<(), Error> {
         report::line(&successor.key.to_string())?;
     }
     if of_this.is_empty() {
-        report::hint_that("the wallet knows no verifier: envelope enroll URL tells one of the new key");
+        report::hint_that("nobody was told: envelope enroll URL tells a verifier of the new key");
     }
-    delivery::say_what_is_owed(of_this)
+    // Those that were not reached hear of it later; those that refuse, never.
+    match delivery::say_what_is_owed(of_this) {
+        (_, 0) => Ok(()),
+        (_, refused) => Err(Error::Untold(refused)),
+    }
 }

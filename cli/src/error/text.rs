@@ -69,8 +69,16 @@ impl fmt::Display for Error {
             Self::WhichVerifier(urls) => write!(f, "the wallet knows {} verifiers", urls.len()),
             Self::NotInWallet(url) => write!(f, "the wallet does not know {url}"),
             Self::NotKnown(url) => write!(f, "{url} does not know the key"),
-            Self::Untold(1) => f.write_str("a verifier refused what it was told"),
-            Self::Untold(count) => write!(f, "{count} verifiers refused what they were told"),
+            Self::Untold(1) => f.write_str("a verifier has not taken it"),
+            Self::Untold(count) => write!(f, "{count} verifiers have not taken it"),
+            Self::WalletFull(path) => write!(f, "the wallet would be too large: {}", shown(path)),
+            Self::WhichIdentity(url, names) => {
+                write!(f, "{url} knows {} identities of this wallet", names.len())
+            }
+            Self::NobodyToTell => f.write_str("the wallet knows no verifier that could be told of a new key"),
+            Self::Owed(url) => write!(f, "{url} has not heard yet that a key was rotated or revoked"),
+            Self::NoRetirement(refusal) => write!(f, "no retirement: {refusal}"),
+            Self::NotMeant => f.write_str("nothing was revoked"),
             Self::PlainHttp(url) => {
                 write!(f, "over plain HTTP everybody on the way to {url} can use the ticket first")
             }

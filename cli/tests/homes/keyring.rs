@@ -164,3 +164,34 @@ fn without_a_keyring_it_says_so_and_makes_nothing() {
     assert!(said.contains("there is no keyring here"), "{said}");
     assert!(!home.path("home/identities/default.pem").exists());
 }
+
+#[test]
+fn a_key_that_two_identities_have_stays_for_the_other() {
+    in_a_session("inside_a_key_that_two_identities_have_stays_for_the_other");
+}
+
+#[test]
+#[ignore = "runs inside a_key_that_two_identities_have_stays_for_the_other"]
+fn inside_a_key_that_two_identities_have_stays_for_the_other() {
+    let _keyring = unlocked();
+    let home = Home::new();
+    done(&home.run(["keygen", "--identity", "made"]));
+    let pem = done(&home.run(["key", "export", "--private", "--identity", "made"]));
+    home.put("one.pem", &pem);
+    for identity in ["a", "b"] {
+        done(&home.run(["key", "import", "one.pem", "--keyring", "--identity", identity]));
+    }
+    let keyid = home.keyid("a");
+    done(&home.run(["rotate", "--force", "--identity", "a"]));
+    assert_ne!(home.keyid("a"), keyid);
+    let new = home.keyid("a");
+    check_that_it_signs(&home, "a", new);
+    check_that_it_signs(&home, "b", keyid);
+    // Nobody has the key of `a` any more, so neither has the keyring.
+    done(&home.run(["rotate", "--force", "--identity", "b"]));
+    let lookup = ["lookup", "--", "service", "envelope", "username", &keyid.to_string()];
+    let found = Command::new("secret-tool").args(lookup).output().unwrap();
+    assert!(!found.status.success() && found.stdout.is_empty(), "{found:?}");
+    let list = done(&home.run(["key", "list"]));
+    assert_eq!(list.matches("keyring").count(), 2, "{list}");
+}
