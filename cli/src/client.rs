@@ -12,6 +12,9 @@ use crate::address;
 use crate::error::{Error, Problem};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how long a request is signed again when a verifier began anew: what was signed in the second in which it ended, it may
+/// have seen.
+pub(crate) const ANEW: Duration = Duration::from_millis(1100);
 /// The longest problem document that is read.
 pub(crate) const MAX_PROBLEM: usize = 64 * 1024;
 

@@ -6,7 +6,7 @@ mod text;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use envelope_core::{Identity, Refusal};
+use envelope_core::{Code, Identity, Refusal};
 
 use crate::address::UrlPart;
 use crate::args::SignFormat;
@@ -151,6 +151,13 @@ pub(crate) struct Problem {
     pub(crate) ahead: Option<i128>,
     /// The host that was asked.
     pub(crate) authority: String,
+}
+
+impl Problem {
+    /// Whether the verifier began anew, and would take the same request if it were signed again.
+    pub(crate) fn began_anew(&self) -> bool {
+        self.code == Code::ReplayUnavailable.as_str()
+    }
 }
 
 impl From<PassphraseError> for Error {

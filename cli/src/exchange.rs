@@ -45,12 +45,23 @@ impl Question {
         self
     }
 
-    /// Asks the verifier at `origin`, with an envelope where there is a call key. A refusal is an error.
+    /// Asks the verifier at `origin`, with an envelope where there is a call key. A refusal is an error; one that began anew is
+    /// asked once more.
     pub(crate) async fn ask(self, origin: &Origin, call_key: Option<&CallKey>) -> Result<Vec<u8>, Error> {
+        match self.ask_once(origin, call_key).await {
+            Err(Error::Problem(problem)) if problem.began_anew() && call_key.is_some() => {
+                tokio::time::sleep(client::ANEW).await;
+                self.ask_once(origin, call_key).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_once(&self, origin: &Origin, call_key: Option<&CallKey>) -> Result<Vec<u8>, Error> {
         let url = origin.at(&self.path);
         let (sent_url, authority) = address::exact(&url)?;
-        let mut given = self.fields;
-        let (media_type, body) = self.body.unzip();
+        let mut given = self.fields.clone();
+        let (media_type, body) = self.body.clone().unzip();
         given.extend(media_type.map(|media_type| ("Content-Type".to_owned(), media_type.to_owned())));
         let request = Outgoing::new(self.method, url, given, body);
         let signed = call_key.map(|call_key| request.sign(call_key, 60)).transpose()?;

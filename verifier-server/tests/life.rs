@@ -467,6 +467,19 @@ fn a_verifier_that_was_down_hears_of_a_revocation_before_anything_else() {
     assert!(!alice.say(&["key", "list"]).contains("owes"));
 }
 
+/// A verifier that began anew refuses what it may have seen in its last second; the command signs again.
+#[test]
+fn a_call_right_after_a_restart_is_signed_again() {
+    let mut verifier = Verifier::start();
+    let alice = verifier.enrolled("alice");
+    for _ in 0..4 {
+        alice.reaches(&verifier);
+        let start_again = verifier.stop();
+        verifier = start_again();
+        alice.reaches(&verifier);
+    }
+}
+
 #[test]
 fn a_key_that_nobody_could_hear_of_is_not_made() {
     let alice = User::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use envelope_core::{Code, Refusal, Signed};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method, Response, StatusCode};
 
 use crate::address;
 use crate::args::Call;
@@ -30,20 +30,38 @@ pub(crate) fn run(name: Option<&Name>, args: Call) -> Result<(), Error> {
     let request = Outgoing::read(&args.request)?;
     let (url, authority) = address::exact(&args.request.url)?;
     let passphrase = PassphraseSource::new(args.passphrase)?;
-    let client = client::client(&url, READ_TIMEOUT)?;
     // Nothing is sent while a secret is in memory.
-    let signed = wiped(|| match handed_key::read(&args.handed, &passphrase)? {
-        Some(handed) => request.sign(&handed, 60),
-        None => {
-            let home = Home::find()?;
-            let credential = choose(&home, name, &args.request.url)?;
-            request.sign(&credential.call_key(&home, &passphrase)?, 60)
+    let sign = || {
+        wiped(|| match handed_key::read(&args.handed, &passphrase)? {
+            Some(handed) => request.sign(&handed, 60),
+            None => {
+                let home = Home::find()?;
+                let credential = choose(&home, name, &args.request.url)?;
+                request.sign(&credential.call_key(&home, &passphrase)?, 60)
+            }
+        })
+    };
+    let attempt = |signed: Signed, is_last: bool| {
+        let client = client::client(&url, READ_TIMEOUT)?;
+        client::run(async {
+            let answer = send(&client, url.clone(), &request, &signed).await?;
+            print(answer, &authority, is_last).await
+        })
+    };
+    match attempt(sign()?, false)? {
+        Outcome::Printed => Ok(()),
+        Outcome::SignAgain => {
+            std::thread::sleep(client::ANEW);
+            attempt(sign()?, true).map(drop)
         }
-    })?;
-    client::run(async {
-        let answer = send(&client, url, request, &signed).await?;
-        print(answer, authority).await
-    })
+    }
+}
+
+/// What came of sending a request.
+enum Outcome {
+    Printed,
+    /// The verifier began anew and cannot know whether it has seen this before; it has passed nothing on.
+    SignAgain,
 }
 
 /// The credential that the wallet has for the URL. What verifiers are owed they are told on this occasion: the one that is
@@ -66,7 +84,7 @@ fn choose(home: &Home, name: Option<&Name>, url: &str) -> Result<Credential, Err
 async fn send(
     client: &Client,
     url: reqwest::Url,
-    request: Outgoing,
+    request: &Outgoing,
     signed: &Signed,
 ) -> Result<Response, Error> {
     let method = Method::from_bytes(request.method().as_bytes());
@@ -77,30 +95,40 @@ async fn send(
     for (name, value) in request.given().chain(request.added(signed)) {
         sending = sending.header(name, value);
     }
-    if let Some(body) = request.into_body() {
-        sending = sending.body(body);
+    if let Some(body) = request.body() {
+        sending = sending.body(body.to_vec());
     }
     sending.send().await.map_err(|error| Error::Send(error, proxy))
 }
 
 /// The body to stdout as it arrives; what the status means is the outcome.
-async fn print(mut answer: Response, authority: String) -> Result<(), Error> {
+async fn print(mut answer: Response, authority: &str, is_last: bool) -> Result<Outcome, Error> {
     let status = answer.status();
     let field = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let location = field(LOCATION).map(Into::into);
     let is_problem =
         field(CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/problem+json"));
+    // Held back until it is known whether there will be another answer.
+    let is_held = is_problem && !is_last && status == StatusCode::SERVICE_UNAVAILABLE;
     let now = clock::now()?;
     let mut problem = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(Error::BrokenOff)? {
-        report::data(&piece)?;
         if is_problem && problem.len() + piece.len() <= MAX_PROBLEM {
             problem.extend_from_slice(&piece);
         }
+        if !is_held {
+            report::data(&piece)?;
+        }
     }
     if status.is_success() {
-        return Ok(());
+        return Ok(Outcome::Printed);
     }
-    let problem = if is_problem { read_problem(&problem, authority, now) } else { None };
-    Err(problem.map_or(Error::Status(status.as_u16(), location), Error::Problem))
+    let read = if is_problem { read_problem(&problem, authority.into(), now) } else { None };
+    if is_held {
+        if read.as_ref().is_some_and(|problem| problem.began_anew()) {
+            return Ok(Outcome::SignAgain);
+        }
+        report::data(&problem)?;
+    }
+    Err(read.map_or(Error::Status(status.as_u16(), location), Error::Problem))
 }
