@@ -317,7 +317,7 @@ fn text<'a>(claims: &'a Object, name: &str) -> Result<Option<&'a str>, Refusal> 
 
 fn read_id(claims: &Object) -> Result<Option<String>, Refusal> {
     match text(claims, "jti")? {
-        Some(id) if id.len() > 256 => Err(invalid("jti is longer than 256 characters")),
+        Some(id) if id.len() > 256 => Err(invalid("jti is longer than 256 bytes")),
         id => Ok(id.map(Into::into)),
     }
 }

@@ -1,6 +1,6 @@
 //! The envelope as a JSON document: the same signed message for pipes, queues and logs (spec, section 8).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use base64ct::{Base64, Encoding};
@@ -80,12 +80,25 @@ impl Document {
             return Err(Refusal::new(Code::TargetNotCanonical, "the path is no path"));
         }
         let authority = member(object, "authority")?.ok_or(malformed("authority is missing"))?;
-        Ok(Self {
+        let document = Self {
             method: member(object, "method")?.ok_or(malformed("method is missing"))?.into(),
             target,
             fields: read_fields(object, authority)?,
             body: read_body(object)?,
-        })
+        };
+        document.check_length()?;
+        Ok(document)
+    }
+
+    /// What counts the body counts the one that is there.
+    fn check_length(&self) -> Result<(), Refusal> {
+        let length = self.fields.iter().find(|(name, _)| name == "content-length");
+        match length.map(|(_, length)| trim(length.as_bytes())) {
+            Some(length) if length != self.body().len().to_string().as_bytes() => {
+                Err(malformed("Content-Length is not the length of the body"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The document as JSON, on one line.

@@ -225,10 +225,10 @@ impl<'a> Parameters<'a> {
             return Err(malformed("expires lies before created"));
         }
         if !(22..=256).contains(&self.nonce.len()) {
-            return Err(malformed("nonce is not 22 to 256 characters long"));
+            return Err(malformed("nonce is not 22 to 256 bytes long"));
         }
         if self.keyid.len() > 256 {
-            return Err(malformed("keyid is longer than 256 characters"));
+            return Err(malformed("keyid is longer than 256 bytes"));
         }
         Ok(self)
     }

@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         rest.get(..length).unwrap_or_default()
     }
 
-    /// A key (RFC 9651 section 3.1.2) of at most 64 characters.
+    /// A key (RFC 9651 section 3.1.2) of at most 64 bytes.
     ///
     /// # Errors
     /// [`Code::Malformed`].
@@ -171,8 +171,11 @@ impl<'a> Reader<'a> {
         }
         if self.take(".") {
             let fraction = self.take_while(|byte| byte.is_ascii_digit());
-            let canonical =
-                (1..=3).contains(&fraction.len()) && (fraction == "0" || !fraction.ends_with('0'));
+            let canonical = match (negative, digits, fraction) {
+                (true, "0", "0") => false,
+                (_, _, "0") => true,
+                _ => (1..=3).contains(&fraction.len()) && !fraction.ends_with('0'),
+            };
             return if canonical && digits.len() <= 12 { Ok(Item::Other) } else { Err(NOT_CANONICAL) };
         }
         match (negative, digits) {

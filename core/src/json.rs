@@ -1,10 +1,11 @@
-//! A strict reader of JSON (RFC 8259): a member that is there twice, at any depth, is an error.
+//! A strict reader of JSON (RFC 8259): a member that is there twice, at any depth, is an error, and so are too many members or
+//! levels.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +38,11 @@ const TWICE: &str = "a member is there twice";
 /// Bounds the search for a member that is there twice: far more than any document of this profile has.
 const MAX_MEMBERS: usize = 256;
 
+/// How many objects and arrays may lie in one another, the outermost counted.
+const MAX_LEVELS: usize = 32;
+
 impl Value {
-    /// Reads one value; `None` when it is not JSON or has a member twice.
+    /// Reads one value; `None` when it is not JSON, has a member twice, or too many members or levels.
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
         Self::parse_or_duplicate(json).ok()
     }
@@ -66,13 +70,33 @@ impl Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        Reader { levels: MAX_LEVELS }.deserialize(deserializer)
     }
 }
 
-struct ValueVisitor;
+/// Reads a value that may have so many levels.
+#[derive(Clone, Copy)]
+struct Reader {
+    levels: usize,
+}
 
-impl<'de> Visitor<'de> for ValueVisitor {
+impl Reader {
+    /// For what lies in an object or array that this one reads.
+    fn inner<E: Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("there are too many levels"))?;
+        Ok(Self { levels })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,14 +132,16 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
+        while let Some(item) = seq.next_element_seed(inner)? {
             items.push(item);
         }
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
         let mut object = Object(Vec::new());
         while let Some(name) = map.next_key::<String>()? {
             if object.get(&name).is_some() {
@@ -124,7 +150,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
             if object.0.len() == MAX_MEMBERS {
                 return Err(A::Error::custom("an object has too many members"));
             }
-            object.0.push((name, map.next_value()?));
+            object.0.push((name, map.next_value_seed(inner)?));
         }
         Ok(Value::Object(object))
     }

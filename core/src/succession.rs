@@ -81,11 +81,11 @@ impl UntrustedSuccession {
         if statement::thumbprint(statement.text("sub")?) != Some(new) {
             return Err(malformed("sub is not the thumbprint of the second key"));
         }
-        if old == new {
-            return Err(ITSELF);
-        }
         if until < issued {
             return Err(malformed("until lies before iat"));
+        }
+        if old == new {
+            return Err(ITSELF);
         }
         if until.since(issued) > Succession::MAX_OVERLAP {
             return Err(TOO_LONG);

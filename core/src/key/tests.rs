@@ -137,6 +137,18 @@ fn rfc_8037_thumbprint() {
     assert_eq!(point.thumbprint().to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
 
+/// RFC 8037 appendix A.4 and A.5: a JWS by the same key.
+#[test]
+fn rfc_8037_signature() {
+    let seed = base64url("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    let (secret, point) = Secret::read(Algorithm::Ed25519, &seed).unwrap();
+    let input = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+    let expected = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    let made = secret.sign(input);
+    assert_eq!(Base64UrlUnpadded::encode_string(made.as_bytes()), expected);
+    assert!(point.verify(input, &made));
+}
+
 #[test]
 fn a_secret_does_not_show() {
     for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
@@ -185,6 +197,17 @@ fn a_jwk_comes_back() {
         assert!(jwk.contains(algorithm.jose_name()));
         assert_eq!(VerifyingKey::from_jwk(&jwk.replace('}', "")).unwrap_err().code(), Code::KeyRefused);
     }
+}
+
+/// Members that are ignored may have 32 levels with the JWK itself, and no more.
+#[test]
+fn a_jwk_has_32_levels() {
+    let jwk = SigningKey::from_bytes(Algorithm::Ed25519, &[0x41; 32]).unwrap().verifying_key().to_jwk();
+    let deep = |lists: usize| {
+        jwk.replace('}', &alloc::format!(",\"note\":{}{}}}", "[".repeat(lists), "]".repeat(lists)))
+    };
+    assert!(VerifyingKey::from_jwk(&deep(31)).is_ok());
+    assert_eq!(VerifyingKey::from_jwk(&deep(32)).unwrap_err().code(), Code::KeyRefused);
 }
 
 /// Our path of verifying accepts exactly what dalek's strict one does, on signatures with one bit changed.

@@ -129,7 +129,7 @@ def _are_claims(claims: dict[str, Any]) -> bool:
 
 
 def _is_jti(jti: Any) -> bool:
-    return isinstance(jti, str) and len(jti) <= MAX_JTI
+    return isinstance(jti, str) and len(jti.encode("utf-8")) <= MAX_JTI
 
 
 def _is_audience(audience: Any) -> bool:

@@ -22,6 +22,7 @@ def read_document(text: bytes) -> Request:
         raise Refusal("duplicate", "V1.6") from error
     except Unreadable as error:
         raise Refusal("malformed", "V1.5") from error
+    _check_length(document["headers"], body or b"")
     path, query = document["path"], document.get("query", "")
     canonical = path.startswith("/") and "?" not in path
     refuse_if(not canonical, "target-not-canonical", "V2.3")
@@ -38,11 +39,18 @@ def write_document(request: Request, authority: str) -> bytes:
     if query:
         document["query"] = query
     document["headers"] = {
-        name: request.field(name) for name in request.fields if name != "host"
+        name: _joined(request, name) for name in request.fields if name != "host"
     }
     if request.body is not None:
         document["body"] = write_base64(request.body)
     return write_object(document)
+
+
+def _joined(request: Request, name: str) -> str:
+    """The value of a field; one whose last line of several is empty would lose its space."""
+    lines = request.fields[name]
+    refuse_if(len(lines) > 1 and lines[-1] == "", "malformed", "8")
+    return ", ".join(lines)
 
 
 def _check_members(document: dict[str, Any]) -> None:
@@ -56,6 +64,12 @@ def _check_members(document: dict[str, Any]) -> None:
         refuse_if(name.lower() in (*seen, "host"), "duplicate", "V1.6")
         _demand(name.lower() != "transfer-encoding")
         seen.add(name.lower())
+
+
+def _check_length(headers: dict[str, str], body: bytes) -> None:
+    for name, value in headers.items():
+        wrong = name.lower() == "content-length" and value.strip(" \t") != str(len(body))
+        refuse_if(wrong, "malformed", "V1.5")
 
 
 def _demand(condition: bool) -> None:

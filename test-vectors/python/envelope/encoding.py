@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 MAX_MEMBERS = 256
+MAX_LEVELS = 32
+MAX_INTEGER = 2**64 - 1
 
 
 class Unreadable(ValueError):
@@ -49,7 +51,7 @@ def write_base64url(data: bytes) -> str:
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8; a number that is not digits alone comes back as a float."""
+    """A JSON object in UTF-8; a number that is no integer of section 5 comes back as a float."""
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -64,6 +66,8 @@ def read_object(data: bytes) -> dict[str, Any]:
         raise Unreadable("not JSON") from error
     if not isinstance(value, dict):
         raise Unreadable("not a JSON object")
+    if _levels(value) > MAX_LEVELS:
+        raise Unreadable("too many levels")
     return value
 
 
@@ -73,7 +77,7 @@ def write_object(value: dict[str, Any]) -> bytes:
 
 
 def is_integer(value: Any) -> bool:
-    """True of what `read_object` read from digits alone."""
+    """True of what `read_object` read from digits alone, up to 2^64 - 1."""
     return type(value) is int
 
 
@@ -87,7 +91,22 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(text: str) -> int | float:
-    return int(text) if text.isdigit() else float(text)
+    return int(text) if text.isdigit() and int(text) <= MAX_INTEGER else float(text)
+
+
+def _levels(value: Any) -> int:
+    """How many objects and arrays lie in one another, this one counted."""
+    levels = 0
+    layer = [value]
+    while layer:
+        layer = [entry for entry in layer if isinstance(entry, (dict, list))]
+        levels += bool(layer)
+        layer = [inner for entry in layer for inner in _entries(entry)]
+    return levels
+
+
+def _entries(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
 
 
 def _no_constant(text: str) -> None:

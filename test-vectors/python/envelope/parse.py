@@ -107,10 +107,10 @@ def _signature_input(member: Item | InnerList) -> InnerList:
     return member
 
 
-def _identifier(item: Item) -> tuple[str, frozenset[tuple[str, type, Bare]]]:
-    """RFC 9421 section 2: the order of parameters makes no difference."""
+def _identifier(item: Item) -> tuple[str, tuple[tuple[str, type, Bare], ...]]:
+    """V1.6: the same parameters in the same order."""
     parameters = ((name, type(value), value) for name, value in item.parameters.items())
-    return str(item.value), frozenset(parameters)
+    return str(item.value), tuple(parameters)
 
 
 def _parameters(parameters: Parameters) -> dict[str, Any]:

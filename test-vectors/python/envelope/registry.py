@@ -6,7 +6,7 @@ from typing import Any
 from .encoding import read_base64url
 from .keys import PublicKey, read_jwk
 from .refusal import refuse_if
-from .statements import SUCCESSION, Statement, read_list, read_statement
+from .statements import LIST_PARTS, SUCCESSION, Statement, read_list, read_statement
 
 IDENTITY = "identity"
 CALL = "call"
@@ -15,7 +15,7 @@ MAX_CALL_LIFE = 90 * 86400
 
 @dataclass(frozen=True)
 class Record:
-    """One key; `role` and `identity` are None when it was revoked before anybody had it."""
+    """One key; `role` and `identity` are None when it was revoked or narrowed before anybody had it."""
 
     key: str
     role: str | None = None
@@ -69,7 +69,8 @@ class Registry:
     def end(self, key: str) -> int | None:
         """The end of an identity key, if it has one: the earlier of record and list."""
         record = self.find(key, IDENTITY)
-        return _earlier(record.expires if record else None, self._listed("until", key, "until"))
+        moments = [record.expires if record else None, *self._listed("until", key, "until")]
+        return _earliest(moments)
 
     def is_revoked(self, key: str) -> bool:
         """R4, R5, a retirement, or a list."""
@@ -80,7 +81,8 @@ class Registry:
     def is_certificate_revoked(self, key: str, jti: str | None, issued: int) -> bool:
         """R6 and R7: by its `jti`, or because it was issued before a moment."""
         record = self.find(key, IDENTITY)
-        moments = (record.issued_from if record else None, self._listed("issued_from", key, "from"))
+        moments = [record.issued_from if record else None]
+        moments += self._listed("issued_from", key, "from")
         listed = self._list is not None and {"key": key, "jti": jti} in self._list["certificates"]
         early = any(moment is not None and issued < moment for moment in moments)
         return early or listed or (key, jti) in self._certificates
@@ -94,11 +96,14 @@ class Registry:
         self._fresh = (issued, limit)
 
     def take_list(self, text: bytes, issuer: str, now: int, limit: int = 86400) -> dict[str, Any]:
-        """Section 5: hold the keys to a list, unless it is older than the one that is held."""
+        """Section 5: hold the keys to a list; K2.12 says what becomes of the one that is held."""
         claims = read_list(text, issuer, now)
-        if self._list is None or claims["iat"] >= self._list["iat"]:
+        held = self._list
+        if held is None or claims["iat"] > held["iat"]:
             self._list = claims
-            self.know_revocations_of(claims["iat"], limit)
+        elif claims["iat"] == held["iat"]:
+            self._list = {**held, **{part: held[part] + claims[part] for part in LIST_PARTS}}
+        self.know_revocations_of(self._list["iat"], limit)
         return claims
 
     def take_statement(self, text: bytes, now: int) -> None:
@@ -114,6 +119,8 @@ class Registry:
         """R1."""
         refuse_if(self.is_revoked(new.key), "revoked", "R1")
         old = self._records.get(new.key)
+        if old is not None and old.role is None and old.successor is None:
+            new, old = _narrowed(new, old), None
         if old is not None:
             same = (old.role, old.identity) == (new.role, new.identity)
             refuse_if(not same or old.successor is not None, "key-refused", "R1")
@@ -156,7 +163,7 @@ class Registry:
         refuse_if(new_key in self._records, "key-refused", "K2.7")
         statement.check_signatures()
         self._write(replace(old, key=new_key, public=None))
-        until = _earlier(old.expires, statement.claims["until"])
+        until = _earliest([old.expires, statement.claims["until"]])
         self._write(replace(old, expires=until, successor=new_key))
 
     def _retire(self, statement: Statement) -> None:
@@ -173,13 +180,21 @@ class Registry:
     def _write(self, record: Record) -> None:
         self._records[record.key] = record
 
-    def _listed(self, part: str, key: str, member: str) -> int | None:
+    def _listed(self, part: str, key: str, member: str) -> list[int]:
         entries = self._list[part] if self._list is not None else []
-        return next((entry[member] for entry in entries if entry["key"] == key), None)
+        return [entry[member] for entry in entries if entry["key"] == key]
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
-    return min((moment for moment in (one, other) if moment is not None), default=None)
+def _narrowed(new: Record, old: Record) -> Record:
+    """R1: what narrowed a key before it was anybody's holds on."""
+    issued_from = old.issued_from
+    if new.issued_from is not None:
+        issued_from = _later(issued_from, new.issued_from)
+    return replace(new, expires=_earliest([old.expires, new.expires]), issued_from=issued_from)
+
+
+def _earliest(moments: list[int | None]) -> int | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _later(one: int | None, other: int) -> int:

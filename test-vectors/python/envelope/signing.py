@@ -21,7 +21,8 @@ from .structured import write_string
 from .target import Target, read_url
 
 LABEL = "sig"
-MAX_WINDOW = 60
+WINDOW = 60
+MAX_WINDOW = 300
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Signer:
         random: bytes,
         headers: list[tuple[str, str]] | None = None,
         body: bytes | None = None,
-        window: int = MAX_WINDOW,
+        window: int = WINDOW,
     ) -> Request:
-        """S1 to S7: the request as it is to be sent."""
+        """S1 to S7: the request as it is to be sent; `window` is what the verifier takes."""
         target = read_url(url)
         unsigned = _unsigned(method, target, headers or [], body)
         expires = self._expires(now, window)
@@ -70,13 +71,14 @@ class Signer:
         return fields
 
     def _expires(self, now: int, window: int) -> int:
-        """S6: at most 60 s later, and not after the certificate's `exp`."""
+        """S6: 60 s later, 300 at most, and not after the certificate's `exp`."""
         refuse_if(not 0 < window <= MAX_WINDOW, "window-too-long", "S6")
         if self.certificate is None:
             return now + window
-        end = read_certificate(self.certificate).expires
-        refuse_if(now >= end, "certificate-expired", "S6")
-        return min(now + window, end)
+        certificate = read_certificate(self.certificate)
+        refuse_if(certificate.call_key != self.key.public, "certificate-invalid", "S4")
+        refuse_if(now >= certificate.expires, "certificate-expired", "S6")
+        return min(now + window, certificate.expires)
 
     def _parameters(self, names: list[str], now: int, expires: int, random: bytes) -> str:
         """S6: the value of the member of `Signature-Input`."""

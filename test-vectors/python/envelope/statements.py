@@ -19,7 +19,7 @@ SUCCESSION = "envelope-succession"
 RETIREMENT = "envelope-retirement"
 REVOCATIONS = "envelope-revocations"
 MAX_STATEMENT = 4096
-MAX_LIST = 64 << 20
+MAX_LIST = 16 << 20
 MAX_OVERLAP = 604800
 AHEAD = 5
 
@@ -124,9 +124,9 @@ def _keys(headers: list[dict[str, Any]]) -> list[PublicKey]:
 def _check_claims(claims: dict[str, Any], keys: list[PublicKey]) -> None:
     """K1.2, K1.4 and K1.6, where the claims are set against the keys and each other."""
     _demand(all(claims[name] == key.issuer for name, key in zip(("iss", "sub"), keys)))
+    _demand("sub" not in claims or claims["until"] >= claims["iat"])
     refuse_if(len(set(keys)) != len(keys), "key-refused", "K1.4")
     if "sub" in claims:
-        _demand(claims["until"] >= claims["iat"])
         refuse_if(claims["until"] - claims["iat"] > MAX_OVERLAP, "window-too-long", "K1.6")
 
 

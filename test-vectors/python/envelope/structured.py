@@ -14,26 +14,13 @@ TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*")
 BYTES = re.compile(r":([A-Za-z0-9+/=]*):")
 DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,11})\.(?:0|[0-9]{0,2}[1-9])(?![0-9.])")
 INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,14})(?![0-9.])")
-DATE = re.compile(r"@(0|-?[1-9][0-9]{0,14})(?![0-9.])")
-DISPLAY = re.compile(r'%"((?:[ !#$&-~]|%[0-9a-f]{2})*)"')
 
 
 class Token(str):
     """A token, which is no string."""
 
 
-class DisplayString(str):
-    """A display string, which is no string either."""
-
-
-@dataclass(frozen=True)
-class Date:
-    """A date, in seconds."""
-
-    seconds: int
-
-
-Bare = int | Decimal | str | bytes | bool | Date
+Bare = int | Decimal | str | bytes | bool
 Parameters = dict[str, Bare]
 
 
@@ -154,15 +141,7 @@ def _decimal(found: re.Match[str]) -> Decimal:
     return Decimal(found.group())
 
 
-def _display(found: re.Match[str]) -> DisplayString:
-    """Percent signs stand for `%`, `"` and what is not printable ASCII, and nothing else."""
-    for escape in re.findall(r"%(..)", found.group(1)):
-        if 0x20 <= int(escape, 16) <= 0x7E and escape not in ("22", "25"):
-            raise Unreadable("a needless escape")
-    raw = re.sub(r"%(..)", lambda m: chr(int(m.group(1), 16)), found.group(1))
-    return DisplayString(raw.encode("latin-1").decode("utf-8"))
-
-
+# Dates and display strings are no part of the profile.
 BARE: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Bare]]] = [
     (STRING, _string),
     (TOKEN, lambda found: Token(found.group())),
@@ -170,6 +149,4 @@ BARE: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Bare]]] = [
     (DECIMAL, _decimal),
     (INTEGER, lambda found: int(found.group())),
     (re.compile(r"\?([01])"), lambda found: found.group(1) == "1"),
-    (DATE, lambda found: Date(int(found.group(1)))),
-    (DISPLAY, _display),
 ]

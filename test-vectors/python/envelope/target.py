@@ -13,7 +13,8 @@ ESCAPE = re.compile(r"%(.{0,2})", re.DOTALL)
 UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
 ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
 URL = re.compile(r"(https?)://([^/?#]*)(.*)", re.DOTALL | re.IGNORECASE)
-HOST = re.compile(r"([A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+AUTHORITY = re.compile(r"(?:[A-Za-z0-9\-._~]+|\[[0-9A-Fa-f:.]+\])(?::([1-9][0-9]{0,4}))?")
+MAX_PORT = 65535
 DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
@@ -45,12 +46,19 @@ def read_target(text: str, step: str = "V2.3") -> Target:
 def read_url(url: str) -> Target:
     """S1: `@authority`, `@path` and `@query` of a URL."""
     parts = URL.fullmatch(url)
-    if parts is None or HOST.fullmatch(parts[2]) is None:
+    if parts is None:
         raise Refusal("target-not-canonical", "S1")
     scheme, authority, rest = parts.groups()
-    target = read_target(rest or "/", "S1")
     authority = authority.lower().removesuffix(DEFAULT_PORT[scheme.lower()])
+    refuse_if(not is_authority(authority), "target-not-canonical", "S1")
+    target = read_target(rest or "/", "S1")
     return Target(authority, target.path, target.query)
+
+
+def is_authority(text: str) -> bool:
+    """3.3: `host` or `host:port`, as a signer and the list of a verifier have it."""
+    found = AUTHORITY.fullmatch(text)
+    return found is not None and int(found[1] or 1) <= MAX_PORT
 
 
 def find_authority(target: Target, host: str | None, authorities: list[str]) -> str:

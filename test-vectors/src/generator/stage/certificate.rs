@@ -57,6 +57,11 @@ fn schemes(topic: &mut Topic<'_>) {
     );
 }
 
+/// So many lists in one another.
+pub(super) fn levels(count: usize) -> String {
+    format!("{}{}", "[".repeat(count), "]".repeat(count))
+}
+
 /// Another scheme, around a certificate that is right.
 fn rename_scheme(draft: &mut Draft, scheme: &str) {
     draft.scheme = Some(format!("{scheme};jwt=\"{}\"", draft.certificate().to_jws()));
@@ -166,6 +171,7 @@ fn spelling(topic: &mut Topic<'_>) {
                 let members: Vec<String> = (0..257).map(|number| format!("\"{number}\":0")).collect();
                 claim(d, "note", &format!("{{{}}}", members.join(",")));
             }),
+            ("claims-33-levels", "the claims have 33 levels", |d| claim(d, "note", &levels(32))),
             ("claims-control", "a string of the claims holds a control byte", |d| {
                 claim(d, "note", "\"a\u{1}\"")
             }),

@@ -7,7 +7,7 @@ use envelope_test_vectors::Vector;
 use super::super::draft::{NOW, quoted};
 use super::super::keys::Key;
 use super::super::{Topic, rule};
-use super::certificate::{claim, header};
+use super::certificate::{claim, header, levels};
 
 pub(super) fn fill(all: &mut Vec<Vector>) {
     let mut topic = Topic::new("certificate", all);
@@ -48,7 +48,10 @@ fn claims(topic: &mut Topic<'_>) {
             ("iss-number", "iss is a number", |d| claim(d, "iss", "1")),
             ("jti-number", "jti is a number", |d| claim(d, "jti", "1")),
             ("jti-null", "jti is null", |d| claim(d, "jti", "null")),
-            ("jti-257", "jti has 257 characters", |d| claim(d, "jti", &quoted(&"j".repeat(257)))),
+            ("jti-257", "jti has 257 bytes", |d| claim(d, "jti", &quoted(&"j".repeat(257)))),
+            ("jti-257-non-ascii", "jti has 257 bytes in 129 characters", |d| {
+                claim(d, "jti", &quoted(&("\u{e9}".repeat(128) + "j")));
+            }),
         ],
     );
 }
@@ -88,7 +91,11 @@ fn accepted(topic: &mut Topic<'_>) {
         &[
             ("alg-eddsa", "alg is EdDSA, the older name", |d| header(d, "alg", "\"EdDSA\"")),
             ("no-jti", "there is no jti", |d| d.certificate().claims.remove("jti")),
-            ("jti-256", "jti has 256 characters", |d| claim(d, "jti", &quoted(&"j".repeat(256)))),
+            ("jti-256", "jti has 256 bytes", |d| claim(d, "jti", &quoted(&"j".repeat(256)))),
+            ("jti-256-non-ascii", "jti has 256 bytes in 128 characters", |d| {
+                claim(d, "jti", &quoted(&"\u{e9}".repeat(128)));
+            }),
+            ("claims-32-levels", "the claims have 32 levels", |d| claim(d, "note", &levels(31))),
             ("lifetime-86400", "good for a day", |d| d.certificate().times(NOW, NOW + 86_400)),
             ("other-members", "members that the profile does not know", |d| {
                 header(d, "kid", "\"1\"");

@@ -77,6 +77,13 @@ fn components(topic: &mut Topic<'_>) {
         "a field is covered twice, once with a parameter",
         |d| d.cover("\"content-type\";sf"),
     );
+    topic.one(
+        parameters,
+        Some(Code::ComponentRefused),
+        "component-parameter-order",
+        "a field is covered twice, with the same parameters in another order",
+        |d| d.respell("\"content-type\"", "\"content-type\";sf;req \"content-type\";req;sf"),
+    );
     let fields = rule("V2.2", "a name that no field has is covered in place of the one that is meant");
     topic.refused(
         fields,

@@ -65,9 +65,14 @@ fn accepted(topic: &mut Topic<'_>) {
         topic,
         honest,
         None,
-        &[("name-case", "the name of a header field is in upper case", |text| {
-            replace(&text, "\"content-type\":", "\"Content-Type\":")
-        })],
+        &[
+            ("name-case", "the name of a header field is in upper case", |text| {
+                replace(&text, "\"content-type\":", "\"Content-Type\":")
+            }),
+            ("content-length-right", "Content-Length is the length of the body", |text| {
+                replace(&text, "\"headers\":{", "\"headers\":{\"content-length\":\"35\",")
+            }),
+        ],
     );
     document(topic, honest, None, &("get", "there is no body", |text| text), Draft::get);
     document(
@@ -123,6 +128,9 @@ fn not_documents(topic: &mut Topic<'_>) {
             }),
             ("value-control", "the value of a field that is not covered holds a control character", |text| {
                 replace(&text, "\"headers\":{", "\"headers\":{\"x-note\":\"a\\u0001b\",")
+            }),
+            ("content-length", "Content-Length is not the length of the body", |text| {
+                replace(&text, "\"headers\":{", "\"headers\":{\"content-length\":\"34\",")
             }),
             ("header-name", "the name of a header field is no token", |text| {
                 replace(&text, "\"headers\":{", "\"headers\":{\"x note\":\"1\",")

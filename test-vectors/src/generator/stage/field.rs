@@ -172,6 +172,13 @@ fn lists(topic: &mut Topic<'_>) {
             ("negative-zero", "an integer is minus zero", |d| {
                 d.respell("\"content-type\"", "\"content-type\";a=-0")
             }),
+            ("decimal-negative-zero", "a decimal is minus zero", |d| {
+                d.respell("\"content-type\"", "\"content-type\";a=-0.0")
+            }),
+            ("parameter-date", "a parameter is a date", |d| d.set("tag", "@1767225600")),
+            ("parameter-display-string", "a parameter is a display string", |d| {
+                d.set("tag", "%\"envelope/1\"")
+            }),
             ("minus-alone", "an integer is a minus sign", |d| {
                 d.respell("\"content-type\"", "\"content-type\";a=-")
             }),

@@ -124,6 +124,7 @@ const REFUSED: &[Case] = &[
     ("lone-question-mark", "/a?", "a question mark and nothing behind it"),
     ("absolute-dot-dot", "https://pack.example/a/../b", "two dots in an absolute-form"),
     ("absolute-fragment", "https://pack.example/a#b", "a fragment in an absolute-form"),
+    ("absolute-query-no-path", "https://pack.example?b", "absolute-form with a query and no path"),
 ];
 
 const VALID: &[Case] = &[

@@ -14,6 +14,7 @@ use super::{DAY, Group, first, honest, retirement, second, succession, third};
 pub(super) fn fill(all: &mut Vec<Vector>) {
     let mut group = Group::new("record", succession, all);
     registers(&mut group);
+    registers_what_was_narrowed(&mut group);
     registers_call_keys(&mut group);
     revokes_keys(&mut group);
     revokes_identities(&mut group);
@@ -111,6 +112,28 @@ fn registers(group: &mut Group<'_>) {
             }),
         ],
     );
+}
+
+fn registers_what_was_narrowed(group: &mut Group<'_>) {
+    let narrowed = rule("R1", "what was said of a key is forgotten when somebody registers it");
+    let before = || Record { expires: Some(NOW + DAY), issued_from: Some(NOW - 60), ..nobodys(&a()) };
+    group.play(
+        narrowed,
+        "narrowed-before",
+        "a key is registered that was narrowed before anybody had",
+        |s| {
+            s.knows(before());
+            s.registers(&identity("alice", &a()));
+        },
+    );
+    group.play(narrowed, "narrowed-before-ends-earlier", "the same, with an end before that one", |s| {
+        s.knows(before());
+        s.registers(&Record { expires: Some(NOW + 60), ..identity("alice", &a()) });
+    });
+    group.play(narrowed, "narrowed-before-ends-later", "the same, with an end after that one", |s| {
+        s.knows(before());
+        s.registers(&Record { expires: Some(NOW + 2 * DAY), ..identity("alice", &a()) });
+    });
 }
 
 fn registers_call_keys(group: &mut Group<'_>) {

@@ -96,11 +96,20 @@ impl Scene {
         self.not_done(code, act);
     }
 
-    /// An admin registers a key; nothing changes but for what is said here.
+    /// An admin registers a key: nothing changes but its end, and what was said of it before it was anybody's holds on.
     pub(super) fn registers(&mut self, record: &Record) {
         let act = self.told(Act::Register { register: record.clone() });
         let bytes = Base64UrlUnpadded::decode_vec(&record.key).unwrap();
-        self.book.entry(bytes).or_insert_with(|| record.clone()).expires = record.expires;
+        let registered = match self.book.remove(&bytes) {
+            None => record.clone(),
+            Some(known) if known.role.is_none() => Record {
+                expires: known.expires.into_iter().chain(record.expires).min(),
+                issued_from: known.issued_from.max(record.issued_from),
+                ..record.clone()
+            },
+            Some(known) => Record { expires: record.expires, ..known },
+        };
+        self.book.insert(bytes, registered);
         self.done(act);
     }
 

@@ -83,6 +83,7 @@ fn json(group: &mut Group<'_>) {
             ("header-not-json", "the header is not JSON", |d| {
                 d.signers[0].respell_header = |json| json.replace('"', "'").into_bytes();
             }),
+            ("header-33-levels", "a header has 33 levels", |d| deepen(d, 33)),
             ("second-header-not-json", "the header of the new key is not JSON", |d| {
                 d.signers[1].respell_header = |json| json.replace('"', "'").into_bytes();
             }),
@@ -116,12 +117,21 @@ fn json(group: &mut Group<'_>) {
                     d.signers[0].respell_header = |json| json.replace(',', "\t, ").into_bytes();
                 },
             ),
+            ("header-32-levels", "a header has 32 levels", |d| deepen(d, 32)),
             ("escapes", "names and values are spelled with escapes", |d| {
                 d.respell = |text| text.replace("\"payload\"", r#""pa\u0079load""#);
                 d.respell_claims = |json| json.replace("\"urn:", r#""\u0075rn:"#).into_bytes();
             }),
         ],
     );
+}
+
+/// Lists in one another, in a member of the old key's JWK that is ignored.
+fn deepen(draft: &mut Draft, levels: usize) {
+    // The header and the JWK are two of them.
+    let (open, close) = ("[".repeat(levels - 2), "]".repeat(levels - 2));
+    let jwk = draft.signers[0].header.take("jwk");
+    draft.signers[0].header.add("jwk", jwk.replace('}', &format!(",\"note\":{open}{close}}}")));
 }
 
 fn base64(group: &mut Group<'_>) {
@@ -273,6 +283,9 @@ fn retirements(group: &mut Group<'_>) {
             ("no-iat", "iat is missing", |d| d.claims.remove("iat")),
             ("no-iss", "iss is missing", |d| d.claims.remove("iss")),
             ("iat-string", "iat is a string", |d| d.claims.set("iat", quoted(&NOW.to_string()))),
+            ("iat-2-64", "iat is 18446744073709551616", |d| {
+                d.claims.set("iat", "18446744073709551616");
+            }),
             ("iss-other", "iss names another key that is known: it would be ended", |d| {
                 d.claims.set("iss", urn(&first(P256).thumbprint()));
             }),
