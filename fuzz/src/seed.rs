@@ -1,0 +1,57 @@
+//! Writes the corpus that the targets begin with: the messages of the test vectors, in the form that each target reads.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use envelope_test_vectors::{Message, load, root};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let put = |target: &str, name: &str, bytes: &[u8]| -> std::io::Result<()> {
+        let directory = corpus.join(target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(name.replace('/', "-")), bytes)
+    };
+    for vector in load()? {
+        for (at, step) in vector.steps().iter().enumerate() {
+            let name = format!("{}-{at}", vector.name);
+            match &step.message {
+                Message::Document(json) => put("document", &name, json.as_bytes())?,
+                Message::Request(request) => {
+                    let value = |wanted: &str| {
+                        let found =
+                            request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+                        found.map(|(_, value)| value.as_str()).unwrap_or_default()
+                    };
+                    let names = ["signature-input", "signature", "signature-key", "content-digest"];
+                    put("fields", &name, names.map(value).join("\n").as_bytes())?;
+                    put("target", &name, format!("https://pack.example{}", request.target).as_bytes())?;
+                    if let Some(jws) = value("signature-key").split('"').nth(1) {
+                        // The place and the byte come first.
+                        put("certificate", &name, &[&[0, 0, 0], jws.as_bytes()].concat())?;
+                    }
+                }
+            }
+        }
+    }
+    for entry in fs::read_dir(root().join("statements"))? {
+        let path = entry?.path();
+        let vector: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+        let steps = vector["steps"].as_array().cloned().unwrap_or_default();
+        for (at, step) in steps.iter().enumerate() {
+            let text = step["statement"].as_str().or(step["list"].as_str());
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            if let Some(text) = text {
+                put("statement", &format!("{name}-{at}"), &[&[0, 0, 0], text.as_bytes()].concat())?;
+            }
+        }
+    }
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERERERER";
+    for (name, text) in
+        [("openssh", key), ("did", "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")]
+    {
+        put("key", name, text.as_bytes())?;
+    }
+    Ok(())
+}
