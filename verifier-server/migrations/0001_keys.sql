@@ -17,7 +17,7 @@ CREATE TABLE identity (
 CREATE TABLE known_key (
     thumbprint TEXT PRIMARY KEY,
     identity TEXT REFERENCES identity (name),
-    role TEXT CHECK (role IN ('identity', 'call')), -- null: revoked before anybody had registered it
+    role TEXT CHECK (role IN ('identity', 'call')), -- null: narrowed or revoked, and never registered here
     jwk TEXT,                               -- of call keys
     expires BIGINT,
     issued_from BIGINT NOT NULL,
@@ -30,13 +30,13 @@ CREATE TABLE known_key (
 );
 CREATE INDEX known_key_changed ON known_key (changed, thumbprint);
 CREATE INDEX known_key_identity ON known_key (identity, thumbprint);
+CREATE INDEX known_key_successor ON known_key (successor);
 
 CREATE TABLE revoked_certificate (
     identity_key TEXT NOT NULL,
     jti TEXT NOT NULL,
     revoked BIGINT NOT NULL,
     revoked_by TEXT NOT NULL,
-    forget_after BIGINT NOT NULL,           -- no certificate from before is good any more
     changed BIGINT NOT NULL,
     PRIMARY KEY (identity_key, jti)
 );

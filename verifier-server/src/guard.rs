@@ -245,15 +245,19 @@ where
 }
 
 /// Every header line, in order of names; lines of one name in the order in which they came.
-fn fields(headers: &HeaderMap) -> Vec<Field<'_>> {
+pub(crate) fn fields(headers: &HeaderMap) -> Vec<Field<'_>> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
 /// The request target as the client sent it: `http` has split it and changed nothing.
-fn target(head: &Parts) -> std::borrow::Cow<'_, str> {
+pub(crate) fn target(head: &Parts) -> std::borrow::Cow<'_, str> {
     let uri = &head.uri;
     match (uri.path_and_query(), uri.scheme_str(), uri.authority()) {
         (Some(target), None, None) => target.as_str().into(),
+        // `Uri` would write a slash before a query that follows the authority at once.
+        (Some(target), Some(scheme), Some(authority)) => {
+            format!("{scheme}://{authority}{}", target.as_str()).into()
+        }
         _ => uri.to_string().into(),
     }
 }

@@ -75,7 +75,7 @@ fn run(config: Config) -> Result<(), ConfigError> {
         tokio::select! {
             () = serve(listener, app.router(), config.timeouts, stop()) => {}
             () = reserving => {}
-            () = keys.keep_current(&clock) => {}
+            () = keys.keep_current() => {}
         }
         if let Some(data_dir) = data_dir {
             data_dir.close();

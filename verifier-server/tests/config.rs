@@ -67,7 +67,7 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
         (&["--admin", "alice"], "no store of keys to administer"),
         (&["--admin", "a b"], "is no name of an identity"),
         (&["--store", "/nowhere/store.sqlite"], "/nowhere/store.sqlite"),
-        (&["--store", "/"], "/: "),
+        (&["--store", "/"], "is no name of a store"),
         (&["--revocations", "/nowhere/list"], "not said who signs the revocation list"),
         (&["--revocations-key", "59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY"], "and no list"),
         (&["--revocations-max-age", "60"], "and no list"),
@@ -204,17 +204,18 @@ fn a_store_that_cannot_be_used_is_told_with_a_hint() {
     fails(&["--trust", &alice.trust("alice"), "--admin", "bob"], "the admin bob has no key");
     starts(&["--trust", &alice.trust("alice"), "--admin", "alice"]);
 
-    let statement = support::admin::retirement(&alice.identity_key);
+    let next = Person::new("alice 2");
+    let statement = support::admin::succession(&alice.identity_key, &next.identity_key, support::now(), 0);
     {
         let verifier =
             Program::serve(&["--store", &path, "--trust", &alice.trust("alice"), "--authority", "a"]);
         let request = Http::new("POST", "/api/statements", "a").body(&statement);
         assert_eq!(verifier.send(&request).status, 200);
     }
-    fails(&["--trust", &alice.trust("bob")], "know the key");
+    fails(&["--trust", &next.trust("bob")], "know the key");
     starts(&["--trust", &bob.trust("bob"), "--admin", "alice"]);
 
-    let issuer = directory.path().join("issuer.pem");
+    let issuer = directory.path().join("store.issuer.pem");
     let pem = std::fs::read(&issuer).unwrap();
     std::fs::set_permissions(&issuer, std::fs::Permissions::from_mode(0o640)).unwrap();
     fails(&[], "can be read by others");
@@ -223,9 +224,9 @@ fn a_store_that_cannot_be_used_is_told_with_a_hint() {
     fails(&[], "is no Ed25519 private key");
     std::fs::write(&issuer, pem).unwrap();
 
-    run("UPDATE known_key SET role = 'call'");
+    run("UPDATE known_key SET role = 'call' WHERE identity IS NOT NULL");
     fails(&[], "is no store of keys, or is damaged");
-    run("UPDATE known_key SET role = 'identity'");
+    run("UPDATE known_key SET role = 'identity' WHERE identity IS NOT NULL");
     run("INSERT INTO _sqlx_migrations VALUES (999, 'later', CURRENT_TIMESTAMP, TRUE, x'00', 1)");
     fails(&[], "was written by a newer version");
     run("DELETE FROM _sqlx_migrations WHERE version = 999");

@@ -203,7 +203,13 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
     let proxy = start(verifier_address, pack.address);
     let (authority, trust) = (format!("127.0.0.1:{}", proxy.address.port()), alice.trust("alice"));
     let listen = verifier_address.to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store.sqlite");
     let verifier = Program::serve(&[
+        "--store",
+        store.to_str().unwrap(),
+        "--admin",
+        "alice",
         "--listen",
         &listen,
         "--trust",
@@ -218,7 +224,26 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
         alice.post(&authority, TARGET, r#"{"name":"Weather"}"#).header("Envelope-Identity", "mallory");
     let answer = exchange(proxy.address, &request.bytes());
     assert_eq!((answer.status, answer.body.contains("hello")), (200, true), "{answer:?}\n{}", verifier.log());
+    // The verifier's own endpoints are reached, and the pack server hears of none of it.
+    let described = exchange(proxy.address, &Http::new("GET", "/.well-known/envelope", &authority).bytes());
+    assert_eq!((described.status, described.json()["enroll"].as_bool()), (200, Some(true)));
+    let signed = |method: &str, target: &str, body: Option<&str>| {
+        let request = Http::new(method, target, &authority);
+        let request = match body {
+            Some(body) => request.header("Content-Type", "application/json").body(body),
+            None => request,
+        };
+        exchange(proxy.address, &request.sign(&alice.signer(), support::now()).bytes())
+    };
+    assert_eq!(signed("GET", "/api/me", None).json()["identity"], "alice");
+    let ticket = signed("POST", "/api/keys/tickets", Some(r#"{"identity":"bob"}"#)).json();
+    assert!(ticket["ticket"].is_string(), "{ticket}");
+    assert!(signed("GET", "/api/keys?after=x", None).json()["keys"].is_array());
+    assert!(signed("GET", "/api/identities", None).json()["identities"].is_array());
+    assert_eq!(signed("POST", "/api/statements", Some("{}")).code(), "malformed");
+    assert_eq!(signed("POST", "/api/enroll", None).code(), "unauthenticated");
     let arrived = pack.requests();
+    assert_eq!(arrived.len(), 1);
     let fields: Vec<String> = arrived[0]
         .lines()
         .filter(|line| line.to_ascii_lowercase().starts_with("envelope-"))
@@ -330,6 +355,9 @@ fn no_spelling_of_a_path_gets_other_rules() {
         "/api/pack",
     ] {
         assert_eq!(unsigned(path), "not-allowed", "{path}");
+    }
+    for path in ["/api/keys", "/api/keys/revocations", "/api/me", "/.well-known/envelope"] {
+        assert_eq!(unsigned(path), "not-allowed", "{path}: the verifier's own");
     }
     assert_eq!(unsigned("/elsewhere"), "ok");
     let preflight = Http::new("OPTIONS", "/verify", AUTHORITY)

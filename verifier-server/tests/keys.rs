@@ -547,3 +547,75 @@ fn many_keys_come_page_by_page() {
         assert_eq!(seen.len(), 2501);
     }
 }
+
+#[test]
+fn keys_do_not_follow_each_other_faster_than_people_rotate_them() {
+    let trusted = Person::new("link 0").trust("alice");
+    let s = Setting::new(&["--trust", &trusted]);
+    let v = &s.verifier;
+    let link = |number: u32| key(&format!("link {number}"));
+    for number in 0..32 {
+        let answer = state(v, &succession(&link(number), &link(number + 1), now(), 0));
+        assert_eq!(answer.status, 200, "{number}: {answer:?}");
+    }
+    let answer = state(v, &succession(&link(32), &link(33), now(), 0));
+    assert_eq!(answer.code(), "not-allowed");
+    assert_eq!(answer.json()["detail"], "the identity has named 32 successors within 24 hours");
+    assert_eq!(Person::new("link 32").calls(v), "200", "nothing else is taken away");
+    register(v, "bob", "bob");
+    assert_eq!(state(v, &succession(&key("bob"), &key("bob 2"), now(), 0)).status, 200, "nor from others");
+    assert_eq!(state(v, &retirement(&link(32))).status, 200);
+}
+
+#[test]
+fn a_ticket_that_can_do_nothing_makes_nobody_verify() {
+    let s = Setting::new(&[]);
+    let v = &s.verifier;
+    let short = json!({"identity": "alice", "ttl": 2});
+    let issue = || admin(v, "POST", "/api/keys/tickets", Some(&short))["ticket"].as_str().unwrap().to_owned();
+    let (used, unused) = (issue(), issue());
+    let alice = Person::new("alice");
+    assert_eq!(v.send(&alice.enrolls(&used)).status, 200);
+    assert_eq!(v.send(&alice.enrolls(&used)).status, 200, "the answer may have been lost");
+    let forged =
+        |ticket: &str| alice.enrolls(ticket).change("Signature", |value| value.replace("sig=:", "sig=:AAAA"));
+    assert_eq!(v.send(&forged(&used)).code(), "malformed", "this one is read");
+    sleep(4);
+    for ticket in [&used, &unused] {
+        assert_eq!(v.send(&forged(ticket)).code(), "unauthenticated");
+        assert_eq!(v.send(&alice.enrolls(ticket)).code(), "unauthenticated");
+    }
+}
+
+#[test]
+fn what_is_refused_is_not_logged_as_done_and_says_why() {
+    let s = Setting::new(&[]);
+    let v = &s.verifier;
+    revoke(v, &json!({"key": thumbprint("lost")}));
+    assert_eq!(refused(v, "/api/keys", &json!({"identity": "alice", "key": thumbprint("lost")})), "revoked");
+    let detail = |target: &str, body: serde_json::Value| {
+        let answer = v.send(&Person::new("root").request("POST", target, Some(&body.to_string())));
+        (answer.code(), answer.json()["detail"].as_str().unwrap().to_owned())
+    };
+    let long = json!({"key": thumbprint("root"), "jti": "j".repeat(257)});
+    let (code, text) = detail("/api/keys/revocations", long);
+    assert!(code == "malformed" && text.contains("jti is longer"), "{text}");
+    let unknown = json!({"key": thumbprint("stranger"), "jti": "j"});
+    let (code, text) = detail("/api/keys/revocations", unknown);
+    assert!(code == "not-allowed" && text.contains("no key of this thumbprint"), "{text}");
+    for (method, target) in [
+        ("POST", "/api/enroll?x"),
+        ("GET", "/api/me?x=1"),
+        ("POST", "/api/statements?after=x"),
+        ("POST", "/api/keys?after=x"),
+        ("POST", "/api/keys/tickets?x"),
+        ("POST", "/api/keys/revocations?x"),
+        ("GET", "/api/keys/revocations?after=x"),
+    ] {
+        let answer = v.send(&Person::new("root").request(method, target, None));
+        assert_eq!(answer.code(), "malformed", "{target}");
+        assert_eq!(answer.json()["detail"], "this endpoint takes no query");
+    }
+    ticket(v, "bob");
+    assert!(v.logs("ticket identity=\"bob\"") && !v.log().contains("registered key="), "{}", v.log());
+}

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use envelope_core::{RevocationList, Timestamp, TrustList};
 use serde_json::json;
-use support::admin::{AUTHORITY, TARGET, revoke, start, state, succession, thumbprint};
+use support::admin::{
+    AUTHORITY, TARGET, admin, refused, register, revoke, start, state, succession, thumbprint,
+};
 use support::{Http, PackServer, Person, Program, key, now};
 
 struct Setting {
@@ -126,6 +128,88 @@ fn a_list_that_is_too_old_lets_nothing_signed_pass() {
     s.put(&s.export());
     assert!(offline.logs("revocation list taken"));
     assert_eq!(alice.calls(&offline), "200");
+}
+
+/// A list by a key of this test, from `issued` on, that revokes `labels`.
+fn list(issued: u64, labels: &[&str]) -> String {
+    let mut trust = TrustList::new();
+    labels.iter().for_each(|label| trust.revoke(key(label).verifying_key().thumbprint()));
+    RevocationList::of(Timestamp::from_unix(issued), trust.iter(), []).sign(&key("issuer")).unwrap()
+}
+
+#[test]
+fn the_rules_of_a_store_look_at_the_list_too() {
+    let (pack, directory) = (PackServer::start(), tempfile::tempdir().unwrap());
+    let (store, file) = (directory.path().join("store.sqlite"), directory.path().join("list"));
+    std::fs::write(&file, list(now(), &["alice", "bob", "nobody"])).unwrap();
+    let (file, issuer) = (file.to_str().unwrap(), thumbprint("issuer"));
+    let offline = ["--revocations", file, "--revocations-key", &issuer];
+    let bob = Person::new("bob").trust("bob");
+    let both = |more: &[&str]| start(&pack, &store, &[&["--trust", &bob], more].concat());
+    register(&both(&[]), "alice", "alice");
+    let verifier = both(&offline);
+    for name in ["alice", "bob"] {
+        assert_eq!(Person::new(name).calls(&verifier), "revoked");
+        let next = format!("{name} 2");
+        assert_eq!(state(&verifier, &succession(&key(name), &key(&next), now(), 0)).code(), "revoked");
+        assert_eq!(Person::new(&next).calls(&verifier), "bad-signature");
+    }
+    register(&verifier, "carol", "carol");
+    assert_eq!(state(&verifier, &succession(&key("carol"), &key("nobody"), now(), 0)).code(), "revoked");
+    let registration = json!({"identity": "x", "key": thumbprint("nobody")});
+    assert_eq!(refused(&verifier, "/api/keys", &registration), "revoked");
+    let shown = admin(&verifier, "GET", "/api/identities", None)["identities"].clone();
+    for name in ["alice", "bob"] {
+        let of = shown.as_array().unwrap().iter().find(|identity| identity["identity"] == name).unwrap();
+        assert_eq!(of["keys"][0]["revoked"], true, "{name}");
+    }
+}
+
+#[test]
+fn of_two_lists_of_one_second_both_hold() {
+    let s = Setting::new();
+    let issued = now();
+    s.put(&list(issued, &["alice"]));
+    let issuer = thumbprint("issuer");
+    let s = Setting { issuer, ..s };
+    let offline = s.offline(&[]);
+    let calls = |name: &str| Person::new(name).calls(&offline);
+    assert_eq!((calls("alice"), calls("bob")), ("revoked".into(), "200".into()));
+    s.put(&list(issued, &["bob"]));
+    assert!(offline.logs("revocation list taken"));
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!((calls("alice"), calls("bob")), ("revoked".into(), "revoked".into()));
+    s.put(&list(issued + 1, &["bob"]));
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!((calls("alice"), calls("bob")), ("200".into(), "revoked".into()), "a newer one stands alone");
+}
+
+#[test]
+fn a_list_is_a_file_of_a_length_that_a_list_can_have() {
+    let s = Setting::new();
+    s.put(&s.export());
+    let offline = s.offline(&[]);
+    std::fs::remove_file(s.list()).unwrap();
+    assert!(Command::new("mkfifo").arg(s.list()).status().unwrap().success());
+    assert!(offline.logs("cannot be taken error=it is not a file"));
+    std::fs::remove_file(s.list()).unwrap();
+    std::fs::write(s.list(), vec![b' '; (16 << 20) + 1]).unwrap();
+    assert!(offline.logs("cannot be taken error=it is longer than 16 MiB"));
+    assert_eq!(Person::new("alice").calls(&offline), "200");
+}
+
+#[test]
+fn with_a_list_that_is_too_old_no_statement_is_taken_either() {
+    let (pack, directory) = (PackServer::start(), tempfile::tempdir().unwrap());
+    let (store, file) = (directory.path().join("store.sqlite"), directory.path().join("list"));
+    register(&start(&pack, &store, &[]), "alice", "alice");
+    std::fs::write(&file, list(now() - 100, &[])).unwrap();
+    let issuer = thumbprint("issuer");
+    let file = file.to_str().unwrap();
+    let more = ["--revocations", file, "--revocations-key", &issuer, "--revocations-max-age", "50"];
+    let verifier = start(&pack, &store, &more);
+    let answer = state(&verifier, &succession(&key("alice"), &key("alice 2"), now(), 0));
+    assert_eq!((answer.status, answer.code().as_str()), (503, "revocation-stale"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn two_verifiers_that_start_at_once_agree_on_everything() {
     assert_eq!(described[0]["issuer_key"], described[1]["issuer_key"]);
     assert_eq!(described[0]["issuer_key"]["crv"], "Ed25519");
     assert_eq!(described[0]["enroll"], true);
-    for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "issuer.pem"] {
+    for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "store.issuer.pem"] {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -46,7 +46,7 @@ fn two_verifiers_that_start_at_once_agree_on_everything() {
     assert_eq!(files, 6, "nothing temporary is left");
     let shown = std::process::Command::new("openssl")
         .args(["pkey", "-noout", "-text", "-in"])
-        .arg(directory.path().join("issuer.pem"))
+        .arg(directory.path().join("store.issuer.pem"))
         .output();
     if let Ok(shown) = shown {
         assert!(shown.status.success() && String::from_utf8_lossy(&shown.stdout).contains("ED25519"));

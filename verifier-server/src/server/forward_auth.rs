@@ -50,6 +50,12 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     let pack = match Place::of(head.uri.path()) {
         Place::Pack { guid, .. } => Some(guid),
         Place::Elsewhere => None,
+        Place::Own => {
+            return Err(Refusal::new(
+                Code::NotAllowed,
+                "the verifier itself answers there: the proxy must pass the request on to it",
+            ));
+        }
         Place::Reserved => {
             return Err(Refusal::new(Code::NotAllowed, "the path is near the packs and names none"));
         }

@@ -1,4 +1,5 @@
-//! The key by which the verifiers of one store sign: `issuer.pem` beside it, made at the first start.
+//! The key by which the verifiers of one store sign: `store.issuer.pem` beside `store.sqlite`, made at the
+//! first start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ pub(crate) struct Issuer(SigningKey);
 impl Issuer {
     /// Reads the key beside a store, or makes it where there is none. Two verifiers that do so at once agree on one.
     pub(crate) fn open(store: &Path) -> Result<Self, ConfigError> {
-        let path = store.with_file_name("issuer.pem");
+        let path = store.with_extension("issuer.pem");
         let unusable = |error: io::Error| {
             ConfigError::new(
                 format!("{}: {error}", path.display()),

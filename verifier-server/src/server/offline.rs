@@ -1,6 +1,10 @@
 //! A revocation list from a file: what a verifier that cannot ask another one is told by it.
+//!
+//! What was taken is held in memory only: at its start a verifier takes any list that verifies, however much newer the one was that
+//! it held before.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +12,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use envelope_core::{Refusal, RevocationList, Thumbprint, Timestamp};
+use rustix::fs::{Mode, OFlags};
 
 use super::config::ConfigError;
 use crate::clock::Clock;
@@ -38,8 +43,6 @@ type Appearance = (u64, u64, i64, i64);
 
 /// Between two looks at the file.
 const BEAT: Duration = Duration::from_secs(1);
-/// The longest file that is read, in bytes: the longest list.
-const MAX_LENGTH: u64 = 64 << 20;
 
 impl OfflineList {
     /// Reads the list.
@@ -80,6 +83,13 @@ impl OfflineList {
         }
     }
 
+    /// Two lists of the same second: nobody can say which of them came first, so both hold.
+    fn take(&self, list: RevocationList) {
+        let held = self.list.load_full();
+        let list = if list.issued() == held.issued() { held.as_ref().clone().and(list) } else { list };
+        self.list.store(Arc::new(list));
+    }
+
     fn look_again(&self) {
         let appearance = look(&self.source.path);
         if **self.seen.load() == appearance {
@@ -92,7 +102,7 @@ impl OfflineList {
             }
             Ok(list) => {
                 tracing::info!(issued = list.issued().as_unix(), "revocation list taken");
-                self.list.store(Arc::new(list));
+                self.take(list);
             }
             Err(error) => tracing::warn!(%error, "the revocation list cannot be taken"),
         }
@@ -105,10 +115,23 @@ fn look(path: &Path) -> Option<Appearance> {
 }
 
 fn read(source: &Revocations, now: Timestamp) -> Result<RevocationList, String> {
-    let length = fs::metadata(&source.path).map_err(|error| error.to_string())?.len();
-    if length > MAX_LENGTH {
-        return Err("it is longer than 64 MiB".into());
+    let json = contents(&source.path).map_err(|error| error.to_string())?;
+    if json.len() > RevocationList::MAX_LENGTH {
+        return Err("it is longer than 16 MiB".into());
     }
-    let json = fs::read(&source.path).map_err(|error| error.to_string())?;
     RevocationList::verify(json.trim_ascii(), &source.issuer, now).map_err(|refusal| refusal.to_string())
+}
+
+/// At most one byte more than a list may have. A pipe or a device, which may never end, is not read at all.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    // Without that, a pipe that nobody writes to would not even open.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let limit = u64::try_from(RevocationList::MAX_LENGTH).unwrap_or(u64::MAX).saturating_add(1);
+    let mut contents = Vec::new();
+    file.take(limit).read_to_end(&mut contents)?;
+    Ok(contents)
 }

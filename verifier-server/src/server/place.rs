@@ -12,6 +12,8 @@ pub(crate) enum Place<'a> {
     },
     /// Where packs are, and none that can be named: deploying and listing, and spellings that only the upstream understands.
     Reserved,
+    /// The verifier's own endpoints.
+    Own,
     /// Anywhere else.
     Elsewhere,
 }
@@ -22,7 +24,13 @@ impl<'a> Place<'a> {
             .iter()
             .any(|prefix| path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)));
         let Some(rest) = path.strip_prefix("/api/pack/").or_else(|| path.strip_prefix("/api/swarm/")) else {
-            return if is_near { Self::Reserved } else { Self::Elsewhere };
+            return if is_near {
+                Self::Reserved
+            } else if is_own(path) {
+                Self::Own
+            } else {
+                Self::Elsewhere
+            };
         };
         let (guid, path) = rest.find('/').map_or((rest, None), |end| {
             let (guid, path) = rest.split_at(end);
@@ -30,6 +38,19 @@ impl<'a> Place<'a> {
         });
         if is_guid(guid) { Self::Pack { guid, path } } else { Self::Reserved }
     }
+}
+
+/// Whether the verifier itself answers there, or below.
+fn is_own(path: &str) -> bool {
+    const OWN: [&str; 6] = [
+        "/api/enroll",
+        "/api/me",
+        "/api/statements",
+        "/api/keys",
+        "/api/identities",
+        "/.well-known/envelope",
+    ];
+    OWN.iter().any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// Whether `text` can be the guid of a pack: 1 to 128 unreserved characters, no dot segment, and not `deploy`, which is a
@@ -60,6 +81,10 @@ mod tests {
             ("/API/pack/p1/agent", Place::Reserved),
             ("/api/packs", Place::Reserved),
             ("/api/pack", Place::Reserved),
+            ("/api/keys", Place::Own),
+            ("/api/keys/revocations", Place::Own),
+            ("/.well-known/envelope", Place::Own),
+            ("/api/keysmith", Place::Elsewhere),
             ("/api/other", Place::Elsewhere),
             ("/", Place::Elsewhere),
         ] {

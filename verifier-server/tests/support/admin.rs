@@ -12,6 +12,16 @@ pub const TARGET: &str = "/api/pack/p1/agent";
 
 /// A verifier with its store at `store`, and `root` as its admin.
 pub fn start(pack: &PackServer, store: &Path, more: &[&str]) -> Program {
+    start_with(Program::serve, pack, store, more)
+}
+
+/// The same, started in another way.
+pub fn start_with(
+    serve: impl FnOnce(&[&str]) -> Program,
+    pack: &PackServer,
+    store: &Path,
+    more: &[&str],
+) -> Program {
     let (upstream, trust) = (pack.url(), Person::new("root").trust("root"));
     let args: &[&str] = &[
         "--upstream",
@@ -26,7 +36,7 @@ pub fn start(pack: &PackServer, store: &Path, more: &[&str]) -> Program {
         "--store",
         store.to_str().unwrap(),
     ];
-    Program::serve(&[args, more].concat())
+    serve(&[args, more].concat())
 }
 
 pub fn thumbprint(label: &str) -> String {

@@ -333,8 +333,28 @@ pub struct Program {
 impl Program {
     /// Runs `envelope-verifier serve` with `args`, on a free port unless they say which.
     pub fn serve(args: &[&str]) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_envelope-verifier")), args)
+    }
+
+    /// The same for one whose files can be forbidden to grow ([`Program::limit_files`]): a write is an error then, and no
+    /// signal.
+    pub fn serve_within_limits(args: &[&str]) -> Self {
+        let mut command = Command::new("env");
+        command.args(["--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_envelope-verifier")]);
+        Self::run(command, args)
+    }
+
+    /// From now on no file of the program can be written beyond so many bytes; `None` for no limit.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".into(), |bytes| bytes.to_string());
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &self.child.id().to_string(), &format!("--fsize={limit}:")]);
+        assert!(prlimit.status().unwrap().success());
+    }
+
+    fn run(mut program: Command, args: &[&str]) -> Self {
         let listen: &[&str] = if args.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_envelope-verifier"))
+        let mut child = program
             .arg("serve")
             .args(listen)
             .args(args)

@@ -4,13 +4,14 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use envelope_core::{
-    Access, Caller, CertificateCache, Code, Identity, Pack, Policy, Refusal, Standing, Thumbprint, Timestamp,
-    Trust, Verifier,
+    Access, Caller, CertificateCache, Code, Envelope, Identity, Pack, Policy, Refusal, Standing, Thumbprint,
+    Timestamp, Trust, Verifier,
 };
 use http::request::Parts;
 
-use crate::guard::{Admitted, Terms};
+use crate::guard::{self, Admitted, Terms};
 use crate::server::keys::Keys;
+use crate::server::keys::admin::Admin;
 use crate::server::routes::App;
 
 /// The longest body, in bytes.
@@ -33,10 +34,10 @@ pub(super) async fn known(app: &App, request: Request, scope: &str) -> Result<(C
 }
 
 /// An admin, with a certificate for the scope `admin`.
-pub(super) async fn admin(app: &App, request: Request) -> Result<(Caller, Bytes), Refusal> {
+pub(super) async fn admin(app: &App, request: Request) -> Result<(Admin, Bytes), Refusal> {
     let (caller, body) = known(app, request, ADMIN).await?;
     if app.is_admin(caller.identity()) {
-        Ok((caller, body))
+        Ok((Admin::of(&caller), body))
     } else {
         Err(Refusal::new(Code::NotAllowed, "only an admin may do this"))
     }
@@ -63,6 +64,8 @@ pub(super) async fn newcomer(
 pub(super) async fn anybody(app: &App, request: Request) -> Result<Bytes, Refusal> {
     app.keys().check_store()?;
     app.keys().catch_up().await?;
+    // Nobody has signed the request, so nothing else asks whether the verifier is up to date.
+    app.keys().check_current(app.now())?;
     let (head, body) = request.into_parts();
     let open = Policy::new(Pack::open());
     let terms =
@@ -122,7 +125,7 @@ impl Trust for Newcomer<'_> {
 
 /// The key that the signature names; the verification checks that it is the certificate's.
 fn call_key(head: &Parts) -> Option<Thumbprint> {
-    let input = head.headers.get("signature-input")?.to_str().ok()?;
-    let (_, keyid) = input.split_once(";keyid=\"")?;
-    Thumbprint::parse(keyid.split_once('"')?.0)
+    let (fields, target) = (guard::fields(&head.headers), guard::target(head));
+    let request = envelope_core::Request::new(head.method.as_str(), &target, &fields);
+    Thumbprint::parse(Envelope::parse(&request).ok()?.untrusted_keyid())
 }

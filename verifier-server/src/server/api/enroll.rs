@@ -37,7 +37,7 @@ pub(super) async fn enroll(app: &App, request: Request) -> Result<Response, Refu
         let Nothing {} = body::object(&body)?;
     }
     let key = identity_key(&caller).ok_or(UNCERTIFIED)?;
-    let record = app.keys().enroll(&ticket, key, app.now()).await?;
+    let record = app.keys().enroll(&ticket, key).await?;
     tracing::info!(identity = record.owner().map(tracing::field::display), %key, "enrolled");
     Ok(routes::json(&describe(app, &record)))
 }

@@ -53,8 +53,9 @@ pub(super) async fn register(app: &App, request: Request) -> Result<Response, Re
             return Err(malformed("a call key comes without a certificate, so it is given whole: as a JWK"));
         }
     };
-    tracing::info!(key = %record.key, identity = new.identity, admin = %admin.identity(), "registered");
-    let facts = app.keys().register(record, admin.identity(), now).await?;
+    let key = record.key;
+    let facts = app.keys().register(record, &admin).await?;
+    tracing::info!(%key, identity = new.identity, admin = %admin.identity(), "registered");
     Ok(routes::json(&serde_json::json!(facts)))
 }
 

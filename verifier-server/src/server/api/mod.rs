@@ -25,6 +25,19 @@ use crate::problem::problem;
 macro_rules! handle {
     ($endpoint:path) => {
         async |State(app): State<App>, request: Request| -> Response {
+            let answer = match page::none(&request) {
+                Ok(()) => $endpoint(&app, request).await,
+                Err(refusal) => Err(refusal),
+            };
+            answer.unwrap_or_else(|refusal| problem(refusal, app.now()))
+        }
+    };
+}
+
+/// The same for one that answers page by page.
+macro_rules! handle_paged {
+    ($endpoint:path) => {
+        async |State(app): State<App>, request: Request| -> Response {
             let answer = $endpoint(&app, request).await;
             answer.unwrap_or_else(|refusal| problem(refusal, app.now()))
         }
@@ -38,8 +51,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/enroll", closed(post(handle!(enroll::enroll))))
         .route("/api/me", closed(get(handle!(me::me))))
         .route("/api/statements", closed(post(handle!(statements::state))))
-        .route("/api/identities", closed(get(handle!(identities::list))))
-        .route("/api/keys", closed(get(handle!(keys::list)).post(handle!(keys::register))))
+        .route("/api/identities", closed(get(handle_paged!(identities::list))))
+        .route("/api/keys", closed(get(handle_paged!(keys::list)).post(handle!(keys::register))))
         .route("/api/keys/tickets", closed(post(handle!(tickets::issue))))
         .route(
             "/api/keys/revocations",

@@ -17,6 +17,14 @@ pub(super) fn after(request: &Request) -> Result<Option<String>, Refusal> {
     }
 }
 
+/// Refuses a query where none is looked at: nobody shall think that it says something.
+pub(super) fn none(request: &Request) -> Result<(), Refusal> {
+    match request.uri().query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(malformed("this endpoint takes no query")),
+    }
+}
+
 /// Without percent-encoding. A plus is itself: names have no spaces.
 fn decode(text: &str) -> Option<String> {
     let mut pieces = text.split('%');

@@ -11,6 +11,9 @@ use super::body::{self, malformed};
 use crate::server::keys::change::Revocation;
 use crate::server::routes::{self, App};
 
+/// The longest `jti`, in bytes.
+const MAX_ID: usize = 256;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Taken {
@@ -25,7 +28,10 @@ impl Taken {
         match (&self.key, &self.identity, &self.jti, self.issued_before) {
             (Some(key), None, None, None) => Ok(Revocation::Key(body::thumbprint(key)?)),
             (None, Some(name), None, None) => Ok(Revocation::Identity(body::identity(name)?)),
-            (Some(key), None, Some(id), None) if id.len() <= 256 => {
+            (Some(key), None, Some(id), None) => {
+                if id.len() > MAX_ID {
+                    return Err(malformed("jti is longer than that of any certificate: 256 bytes"));
+                }
                 Ok(Revocation::Certificate(body::thumbprint(key)?, id.clone()))
             }
             (None, Some(name), None, Some(moment)) => {
@@ -42,9 +48,8 @@ impl Taken {
 
 pub(super) async fn revoke(app: &App, request: Request) -> Result<Response, Refusal> {
     let (admin, body) = admission::admin(app, request).await?;
-    let now = app.now();
-    let revocation = body::object::<Taken>(&body)?.revocation(now)?;
-    let concerned = app.keys().revoke(&revocation, admin.identity(), now).await?;
+    let revocation = body::object::<Taken>(&body)?.revocation(app.now())?;
+    let concerned = app.keys().revoke(&revocation, &admin).await?;
     tracing::info!(admin = %admin.identity(), keys = concerned.len(), "revoked");
     let concerned: Vec<String> = concerned.iter().map(ToString::to_string).collect();
     Ok(routes::json(&json!({"revoked": concerned})))
@@ -52,6 +57,6 @@ pub(super) async fn revoke(app: &App, request: Request) -> Result<Response, Refu
 
 pub(super) async fn list(app: &App, request: Request) -> Result<Response, Refusal> {
     admission::admin(app, request).await?;
-    let list = app.keys().signed_revocations(app.now())?;
+    let list = app.keys().signed_revocations()?;
     Ok(routes::answer("application/jose+json", list))
 }

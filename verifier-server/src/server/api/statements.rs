@@ -12,7 +12,7 @@ use crate::server::routes::{self, App};
 
 pub(super) async fn state(app: &App, request: Request) -> Result<Response, Refusal> {
     let body = admission::anybody(app, request).await?;
-    let answer = match app.keys().state(&body, app.now()).await? {
+    let answer = match app.keys().state(&body).await? {
         Stated::Succession { identity, old, new, until } => {
             tracing::info!(%identity, %old, %new, "rotated");
             json!({

@@ -30,10 +30,8 @@ pub(super) async fn issue(app: &App, request: Request) -> Result<Response, Refus
     if !(1..=MAX_TTL).contains(&ttl) {
         return Err(malformed("ttl of a ticket is 1 to 2592000 seconds"));
     }
-    let now = app.now();
-    let expires = now.plus(ttl);
-    tracing::info!(%identity, admin = %admin.identity(), "ticket");
-    let ticket = app.keys().issue_ticket(identity, expires, admin.identity(), now).await?;
+    let (ticket, expires) = app.keys().issue_ticket(identity, ttl, &admin).await?;
+    tracing::info!(identity = new.identity, admin = %admin.identity(), "ticket");
     Ok(routes::json(&json!({
         "ticket": ticket.as_str(),
         "identity": new.identity,

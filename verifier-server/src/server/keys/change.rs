@@ -1,14 +1,17 @@
 //! How keys change: the rules of [`registry`](envelope_core::registry) decide by what the store says at that moment, and
 //! what they decide is in force when the caller is answered.
 
+use std::sync::atomic::Ordering;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{
-    Code, Identity, Record, Records, Refusal, Thumbprint, Timestamp, TrustList, Window, registry,
+    Code, Identity, Record, Records, Refusal, Role, Thumbprint, Timestamp, TrustList, registry,
 };
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Keys, NO_STORE, Stored, unseen};
+use super::admin::Admin;
+use super::{Keys, NO_STORE, Stored, UNSEEN, unseen};
 use crate::server::issuer::Issuer;
 use crate::server::store::{Change, KeyFacts, Store, StoreError, Ticket};
 
@@ -33,7 +36,7 @@ impl From<StoreError> for Refusal {
 
 /// A change of the store, and what the configuration says beside it.
 pub(super) struct Draft<'a> {
-    keys: &'a Keys,
+    pub(super) keys: &'a Keys,
     stored: &'a Stored,
     pub(super) change: Change,
 }
@@ -54,20 +57,39 @@ impl Draft<'_> {
             self.keys.configured.records_of(identity).iter().map(|record| record.key).collect();
         let mut known = self.known(&configured).await?;
         for stored in self.change.records_of(identity).await? {
-            known.insert(self.keys.combined(stored));
+            known.apply(self.keys.shown(stored));
         }
         Ok(known)
     }
 
-    pub(super) async fn put(&mut self, record: &Record, by: &str) -> Result<(), StoreError> {
-        let is_configured = self.keys.configured.record(&record.key).is_some();
-        self.change.put(record, (!is_configured).then_some(by), by).await
+    /// Makes a key somebody's.
+    pub(super) async fn grant(&mut self, record: &Record, by: &str) -> Result<(), StoreError> {
+        if let Some(identity) = record.owner() {
+            let is_configured = !self.keys.configured.records_of(identity).is_empty();
+            self.change.name(identity, (!is_configured).then_some(by)).await?;
+        }
+        self.change.put(record, by).await
+    }
+
+    /// Takes something away from a key. Whose it is, is not written down by that: what the configuration alone gave, it alone can
+    /// still take out.
+    pub(super) async fn narrow(&mut self, record: &Record, by: &str) -> Result<(), StoreError> {
+        let stored = self.change.record(&record.key).await?;
+        let role = stored.map_or(Role::Nobodys, |stored| stored.role);
+        self.change.put(&Record { role, ..record.clone() }, by).await
     }
 
     /// On the disk first, then in memory, and only then answered.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.change.commit().await?;
-        self.keys.follow(self.stored).await
+    pub(super) async fn commit(self) -> Result<(), Refusal> {
+        let number = self.change.commit().await?;
+        self.keys.follow(self.stored).await?;
+        self.stored.check_there()?;
+        // Another connection must have seen it: what this one says of itself is no evidence.
+        if self.stored.change.load(Ordering::SeqCst) < number {
+            tracing::error!(number, "a change was committed, and is not there");
+            return Err(UNSEEN);
+        }
+        Ok(())
     }
 }
 
@@ -90,112 +112,104 @@ impl Keys {
         self.stored().map(|stored| &stored.store)
     }
 
-    pub(super) async fn draft(&self, now: Timestamp) -> Result<Draft<'_>, Refusal> {
+    pub(super) async fn draft(&self) -> Result<Draft<'_>, Refusal> {
         let stored = self.stored()?;
-        Ok(Draft { keys: self, stored, change: stored.store.change(now).await? })
+        stored.check_there()?;
+        let change = stored.store.change(&self.clock).await?;
+        // Waiting for a turn takes time, and a new connection may have been opened.
+        stored.check_there()?;
+        Ok(Draft { keys: self, stored, change })
     }
 
-    /// Makes a ticket by which one key can be registered for an identity.
+    async fn draft_by(&self, admin: &Admin) -> Result<Draft<'_>, Refusal> {
+        let mut draft = self.draft().await?;
+        draft.check(admin).await?;
+        Ok(draft)
+    }
+
+    /// Makes a ticket by which one key can be registered for an identity; says until when.
     pub(crate) async fn issue_ticket(
         &self,
         identity: Identity,
-        expires: Timestamp,
-        by: &Identity,
-        now: Timestamp,
-    ) -> Result<Zeroizing<String>, Refusal> {
+        ttl: u64,
+        by: &Admin,
+    ) -> Result<(Zeroizing<String>, Timestamp), Refusal> {
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *secret).map_err(|error| {
             tracing::error!(%error, "no random bytes");
             Refusal::new(Code::ReplayUnavailable, "the verifier has no random bytes")
         })?;
         let ticket = Zeroizing::new(format!("{TICKET}{}", Base64UrlUnpadded::encode_string(&*secret)));
-        let mut draft = self.draft(now).await?;
-        let row = Ticket { identity, created_by: by.to_string(), expires, used_by: None };
+        let mut draft = self.draft_by(by).await?;
+        let created = draft.change.now();
+        let expires = created.plus(ttl);
+        let row = Ticket { identity, created, created_by: by.identity().to_string(), expires, used: None };
         draft.change.issue_ticket(&digest(ticket.as_bytes()), &row).await?;
         draft.commit().await?;
-        Ok(ticket)
+        Ok((ticket, expires))
     }
 
-    /// Refuses a ticket that there never was, before anything is done for whoever brings it.
+    /// Refuses a ticket that can do nothing, before anything is done for whoever brings it.
     pub(crate) async fn check_ticket(&self, ticket: &str) -> Result<(), Refusal> {
         let looks_right = ticket.strip_prefix(TICKET).is_some_and(|secret| secret.len() == 43);
-        if looks_right && self.store()?.has_ticket(&digest(ticket.as_bytes())).await? {
-            Ok(())
-        } else {
-            Err(NO_TICKET)
+        if !looks_right {
+            return Err(NO_TICKET);
+        }
+        match self.store()?.ticket(&digest(ticket.as_bytes())).await? {
+            Some(ticket) if ticket.is_live(self.clock.now()) => Ok(()),
+            _ => Err(NO_TICKET),
         }
     }
 
     /// Registers the identity key that a ticket was brought for: ticket and key together, or neither. The same key with the
     /// same ticket is told the same again.
-    pub(crate) async fn enroll(
-        &self,
-        ticket: &str,
-        key: Thumbprint,
-        now: Timestamp,
-    ) -> Result<Record, Refusal> {
+    pub(crate) async fn enroll(&self, ticket: &str, key: Thumbprint) -> Result<Record, Refusal> {
         let digest = digest(ticket.as_bytes());
-        let mut draft = self.draft(now).await?;
+        let mut draft = self.draft().await?;
+        let now = draft.change.now();
         let ticket = draft.change.ticket(&digest).await?.ok_or(NO_TICKET)?;
         let known = draft.known(&[key]).await?;
-        if ticket.used_by == Some(key) {
-            return known.record(&key).ok_or(NO_TICKET);
-        }
-        if ticket.used_by.is_some() || now >= ticket.expires {
+        if !ticket.is_live(now) {
             return Err(NO_TICKET);
         }
+        match ticket.used {
+            Some(used) if used.by == key => return known.record(&key).ok_or(NO_TICKET),
+            Some(_) => return Err(NO_TICKET),
+            None => {}
+        }
         let record = registry::register(&known, Record::identity(ticket.identity, key), now)?;
-        draft.put(&record, &ticket.created_by).await?;
+        draft.grant(&record, &ticket.created_by).await?;
         draft.change.use_ticket(&digest, &key).await?;
         draft.commit().await?;
         Ok(record)
     }
 
     /// Registers a key by the word of an admin.
-    pub(crate) async fn register(
-        &self,
-        record: Record,
-        by: &Identity,
-        now: Timestamp,
-    ) -> Result<Option<KeyFacts>, Refusal> {
+    pub(crate) async fn register(&self, record: Record, by: &Admin) -> Result<Option<KeyFacts>, Refusal> {
         let key = record.key;
-        let mut draft = self.draft(now).await?;
+        let mut draft = self.draft_by(by).await?;
         let known = draft.known(&[key]).await?;
-        let record = registry::register(&known, record, now)?;
-        draft.put(&record, by.as_str()).await?;
+        let record = registry::register(&known, record, draft.change.now())?;
+        draft.grant(&record, by.identity().as_str()).await?;
         draft.commit().await?;
-        let combine = |record| self.combined(record);
+        let combine = |record| self.shown(record);
         Ok(self.store()?.key_facts(&key.to_string(), &combine).await?)
-    }
-
-    /// Adds what is known of a key: the record of the store, else that of the configuration.
-    pub(super) fn add(&self, known: &mut TrustList, key: &Thumbprint, stored: Option<Record>) {
-        match stored {
-            Some(stored) => known.insert(self.combined(stored)),
-            None => known.apply(self.configured.record(key)),
-        }
     }
 
     /// Takes back what an admin says; gives the keys concerned.
     pub(crate) async fn revoke(
         &self,
         revocation: &Revocation,
-        by: &Identity,
-        now: Timestamp,
+        by: &Admin,
     ) -> Result<Vec<Thumbprint>, Refusal> {
-        let mut draft = self.draft(now).await?;
-        let records = match revocation {
+        let mut draft = self.draft_by(by).await?;
+        let by = by.identity().as_str();
+        let concerned = match revocation {
             Revocation::Key(key) => vec![registry::revoke_key(&draft.known(&[*key]).await?, *key)],
-            Revocation::Identity(identity) => {
-                let known = draft.known_of(identity).await?;
-                check_heard_of(&mut draft, identity).await?;
-                // Whoever holds a ticket of theirs must not come back with it.
-                draft.change.end_tickets(identity).await?;
-                registry::revoke_identity(&known, identity)
-            }
+            Revocation::Identity(identity) => draft.end(identity, by).await?,
             Revocation::Certificate(key, id) => {
-                let forget_after = now.plus(envelope_core::Issue::MAX_LIFETIME).plus(Window::SKEW);
-                draft.change.revoke_certificate(key, id, by.as_str(), forget_after).await?;
+                draft.known(&[*key]).await?.record(key).ok_or(NO_SUCH_KEY)?;
+                draft.change.revoke_certificate(key, id, by).await?;
                 draft.commit().await?;
                 return Ok(vec![*key]);
             }
@@ -205,13 +219,30 @@ impl Keys {
                 registry::revoke_issued_before(&known, identity, *moment)
             }
         };
-        for record in &records {
-            draft.put(record, by.as_str()).await?;
+        for record in &concerned {
+            draft.narrow(record, by).await?;
         }
         draft.commit().await?;
-        Ok(records.into_iter().map(|record| record.key).collect())
+        Ok(concerned.into_iter().map(|record| record.key).collect())
     }
 }
+
+impl Draft<'_> {
+    /// Ends an identity as it is now; gives the keys that were still good.
+    async fn end(&mut self, identity: &Identity, by: &str) -> Result<Vec<Record>, Refusal> {
+        let known = self.known_of(identity).await?;
+        check_heard_of(self, identity).await?;
+        // Whoever holds a ticket of theirs must not come back with it.
+        self.change.end_tickets(identity).await?;
+        // What the configuration or a list has revoked stays so without them.
+        for record in known.iter().filter(|record| record.revoked) {
+            self.narrow(record, by).await?;
+        }
+        Ok(registry::revoke_identity(&known, identity))
+    }
+}
+
+const NO_SUCH_KEY: Refusal = Refusal::new(Code::NotAllowed, "no key of this thumbprint is known here");
 
 /// What a ticket begins with.
 const TICKET: &str = "tkt_";

@@ -3,7 +3,9 @@
 //! A request reads them from memory, without a lock. What other processes write to the store is in force at the next request:
 //! [`Keys::catch_up`] comes before every decision.
 
+pub(crate) mod admin;
 pub(crate) mod change;
+mod combined;
 mod open;
 mod revoked;
 mod shown;
@@ -13,12 +15,11 @@ pub(crate) mod stated;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use envelope_core::{
-    Code, Record, Records, Refusal, Role, Standing, Thumbprint, Timestamp, Trust, TrustList,
-};
+use envelope_core::{Code, Record, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList};
 
 use self::revoked::RevokedCertificates;
 use super::issuer::Issuer;
@@ -29,6 +30,7 @@ use crate::clock::Clock;
 /// Everything that the program knows of keys.
 #[derive(Debug)]
 pub struct Keys {
+    clock: Clock,
     configured: TrustList,
     /// What a verification needs of each key, and no more: there may be a million of them.
     standings: papaya::HashMap<Thumbprint, Standing>,
@@ -45,6 +47,8 @@ struct Stored {
     seen: ArcSwap<Header>,
     /// The last change that is in memory.
     change: AtomicI64,
+    /// The path of the store leads elsewhere, or nowhere.
+    is_gone: AtomicBool,
 }
 
 /// A verifier that cannot see its store must not go by what it remembers.
@@ -60,6 +64,9 @@ impl Keys {
     /// [`Code::RevocationStale`].
     pub(crate) async fn catch_up(&self) -> Result<(), Refusal> {
         let Some(stored) = &self.store else { return Ok(()) };
+        if stored.is_gone.load(Ordering::SeqCst) {
+            return Err(UNSEEN);
+        }
         self.follow(stored).await.map_err(unseen)
     }
 
@@ -94,6 +101,9 @@ impl Keys {
         let last = news.last_change().await?;
         news.records(after, |record| {
             look(&record);
+            if self.contradicts(&record) {
+                tracing::error!(key = %record.key, "store and configuration give it to two: it counts as revoked");
+            }
             self.put(&self.combined(record));
         })
         .await?;
@@ -107,16 +117,12 @@ impl Keys {
         self.standings.pin().insert(record.key, record.standing());
     }
 
-    /// A record of the store, and what the configuration adds to it: a key that it revokes stays revoked.
-    fn combined(&self, stored: Record) -> Record {
-        let Some(configured) = self.configured.record(&stored.key) else { return stored };
-        let role = if stored.role == Role::Nobodys { configured.role } else { stored.role };
-        Record { role, revoked: stored.revoked || configured.revoked, ..stored }
-    }
-
-    /// Keeps the revocation list current, and forgets what means nothing any more; for ever.
-    pub async fn keep_current(&self, clock: &Clock) {
-        tokio::join!(self.keep_list(), self.keep_pruning(clock));
+    /// Keeps the revocation list current, looks whether the store is still there, and forgets what means nothing any more; for
+    /// ever.
+    pub async fn keep_current(&self) {
+        tokio::join!(self.keep_list(), self.keep_watching(), self.keep_pruning());
+        // A verifier without a list and a store has nothing to do here, and goes on all the same.
+        std::future::pending().await
     }
 
     async fn keep_list(&self) {
@@ -125,13 +131,21 @@ impl Keys {
         }
     }
 
-    async fn keep_pruning(&self, clock: &Clock) {
-        const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+    async fn keep_watching(&self) {
+        const BEAT: Duration = Duration::from_secs(1);
+        let Some(stored) = &self.store else { return };
         loop {
-            self.certificates.prune(clock.now());
-            if let Some(stored) = &self.store
-                && let Err(error) = prune(&stored.store, clock.now()).await
-            {
+            tokio::time::sleep(BEAT).await;
+            // What it finds is said there, and kept.
+            let _ = stored.check_there();
+        }
+    }
+
+    async fn keep_pruning(&self) {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let Some(stored) = &self.store else { return };
+        loop {
+            if let Err(error) = prune(stored, &self.clock).await {
                 tracing::warn!(%error, "the store cannot be pruned");
             }
             tokio::time::sleep(HOUR).await;
@@ -139,10 +153,34 @@ impl Keys {
     }
 }
 
-async fn prune(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    let mut change = store.change(now).await?;
+impl Stored {
+    /// Refuses when the path of the store leads elsewhere; says so when that begins, and when it ends.
+    fn check_there(&self) -> Result<(), Refusal> {
+        let found = self.store.check_files();
+        let was_gone = self.is_gone.swap(found.is_err(), Ordering::SeqCst);
+        match (found, was_gone) {
+            (Ok(()), was_gone) => {
+                if was_gone {
+                    tracing::info!("the store of keys is there again");
+                }
+                Ok(())
+            }
+            (Err(error), was_gone) => {
+                if !was_gone {
+                    tracing::error!(%error, "the store of keys was moved, removed or replaced: nothing passes");
+                }
+                Err(UNSEEN)
+            }
+        }
+    }
+}
+
+async fn prune(stored: &Stored, clock: &Clock) -> Result<(), Refusal> {
+    stored.check_there()?;
+    let mut change = stored.store.change(clock).await?;
     change.prune().await?;
-    change.commit().await
+    change.commit().await?;
+    Ok(())
 }
 
 fn unseen(error: StoreError) -> Refusal {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use arc_swap::ArcSwap;
-use envelope_core::{Identity, Record, Records, Role};
+use envelope_core::{Identity, Records};
 
 use super::revoked::RevokedCertificates;
 use super::{Keys, Stored};
@@ -22,6 +22,7 @@ impl Keys {
     /// When the store or the revocation list cannot be read, or contradicts the configuration.
     pub async fn open(config: &Config, clock: &Clock) -> Result<Self, ConfigError> {
         let keys = Self {
+            clock: clock.clone(),
             configured: config.trust.clone(),
             standings: papaya::HashMap::new(),
             certificates: RevokedCertificates::default(),
@@ -56,15 +57,6 @@ impl Keys {
                 format!("the store and the configuration know the key {key} as two different ones"),
                 "take it out of the configuration; the store keeps what it knows",
             )),
-        }
-    }
-
-    /// Whether the configuration gives the key to somebody else, or another role.
-    fn contradicts(&self, stored: &Record) -> bool {
-        let configured = self.configured.record(&stored.key).map(|record| record.role);
-        match (configured, &stored.role) {
-            (None | Some(Role::Nobodys), _) | (_, Role::Nobodys) => false,
-            (Some(configured), stored) => configured != *stored,
         }
     }
 
@@ -105,6 +97,7 @@ impl Stored {
         let issuer = Issuer::open(store.path())?;
         // No header of a database is all zeroes: the first look reads everything.
         let seen = ArcSwap::from_pointee([0; 48]);
-        Ok(Self { store, issuer, seen, change: AtomicI64::new(0) })
+        let is_gone = AtomicBool::new(false);
+        Ok(Self { store, issuer, seen, change: AtomicI64::new(0), is_gone })
     }
 }

@@ -3,42 +3,46 @@
 use envelope_core::{Record, Refusal, RevocationList, Standing, Thumbprint, Timestamp, TrustList, registry};
 
 use super::Keys;
-use crate::server::store::{IdentityPage, KeyFacts, KeyPage, StoreError};
+use crate::server::store::{IdentityPage, KeyFacts, KeyPage};
 
 impl Keys {
     /// Everything that must not be trusted, signed.
-    pub(crate) fn signed_revocations(&self, now: Timestamp) -> Result<String, Refusal> {
-        self.revocations(now).sign(self.stored()?.issuer.key())
+    pub(crate) fn signed_revocations(&self) -> Result<String, Refusal> {
+        self.revocations(self.clock.now()).sign(self.stored()?.issuer.key())
     }
 
     /// Keys, page by page; the first page begins with those that only the configuration knows.
     pub(crate) async fn page_of_keys(&self, after: Option<&str>) -> Result<KeyPage, Refusal> {
-        let combine = |record| self.combined(record);
+        let combine = |record| self.shown(record);
         let mut page = self.store()?.keys(after.unwrap_or_default(), &combine).await?;
         if after.is_none() {
-            let configured = self.only_configured().await?;
+            let configured = self.configured_beside(|stored| stored.is_none()).await?;
             page.keys.splice(..0, configured.iter().map(KeyFacts::configured));
         }
         Ok(page)
     }
 
-    /// Identities, page by page; the first page begins with the keys that only the configuration knows.
+    /// Identities, page by page; the first page begins with the keys that belong to somebody only by the configuration.
     pub(crate) async fn page_of_identities(&self, after: Option<&str>) -> Result<IdentityPage, Refusal> {
-        let combine = |record| self.combined(record);
+        let combine = |record| self.shown(record);
         let mut page = self.store()?.identities(after.unwrap_or_default(), &combine).await?;
         if after.is_none() {
-            page.put_configured(&self.only_configured().await?);
+            let is_nobodys = |stored: Option<&Record>| stored.and_then(Record::owner).is_none();
+            page.put_configured(&self.configured_beside(is_nobodys).await?);
         }
         Ok(page)
     }
 
-    async fn only_configured(&self) -> Result<Vec<Record>, StoreError> {
+    /// What is known of the keys of the configuration that stand in the store in a certain way.
+    async fn configured_beside(
+        &self,
+        stands: impl Fn(Option<&Record>) -> bool,
+    ) -> Result<Vec<Record>, Refusal> {
         let mut records = Vec::new();
-        if let Some(stored) = &self.store {
-            for record in self.configured.iter() {
-                if !stored.store.has_key(&record.key).await? {
-                    records.push(record.clone());
-                }
+        for configured in self.configured.iter() {
+            let stored = self.store()?.record(&configured.key).await?;
+            if stands(stored.as_ref()) {
+                records.extend(self.whole(&configured.key, stored));
             }
         }
         Ok(records)
@@ -49,7 +53,7 @@ impl Keys {
         let standings = self.standings.pin();
         let records: Vec<Record> =
             standings.iter().filter_map(|(key, standing)| narrowed(key, standing)).collect();
-        RevocationList::of(now, &records, self.certificates.all(now))
+        RevocationList::of(now, &records, self.certificates.all())
     }
 }
 

@@ -6,7 +6,7 @@ use envelope_core::{
 };
 
 use super::Keys;
-use super::change::digest;
+use super::change::{Draft, digest};
 
 /// What a statement has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +28,19 @@ impl Stated {
 
 impl Keys {
     /// Does what a key says of itself, and keeps the statement.
-    pub(crate) async fn state(&self, json: &[u8], now: Timestamp) -> Result<Stated, Refusal> {
+    pub(crate) async fn state(&self, json: &[u8]) -> Result<Stated, Refusal> {
         let statement = UntrustedStatement::parse(json)?;
         let keys = keys_of(&statement);
         // Anybody may send statements: who cannot speak here makes nobody wait for a change.
-        decide(&statement, &self.glance(&keys).await?, now)?;
-        let mut draft = self.draft(now).await?;
-        let (records, stated) = decide(&statement, &draft.known(&keys).await?, now)?;
-        for record in &records {
-            draft.put(record, stated.identity().as_str()).await?;
+        decide(&statement, &self.glance(&keys).await?, self.clock.now())?;
+        let mut draft = self.draft().await?;
+        let now = draft.change.now();
+        let Decision { narrowed, granted, stated } = decide(&statement, &draft.known(&keys).await?, now)?;
+        let by = stated.identity().as_str();
+        draft.narrow(&narrowed, by).await?;
+        if let Some(granted) = granted {
+            draft.check_pace(stated.identity()).await?;
+            draft.grant(&granted, by).await?;
         }
         // What was read as JSON is text.
         draft.change.keep_statement(&digest(json), &String::from_utf8_lossy(json)).await?;
@@ -64,12 +68,30 @@ fn keys_of(statement: &UntrustedStatement) -> Vec<Thumbprint> {
     }
 }
 
-/// What a statement comes to: the records that change, and what is answered.
-fn decide(
-    statement: &UntrustedStatement,
-    known: &TrustList,
-    now: Timestamp,
-) -> Result<(Vec<Record>, Stated), Refusal> {
+impl Draft<'_> {
+    /// Refuses an identity whose keys follow each other faster than people rotate them: what they leave is kept for ever.
+    async fn check_pace(&mut self, identity: &Identity) -> Result<(), Refusal> {
+        const DAY: u64 = 86_400;
+        const MOST: i64 = 32;
+        let since = Timestamp::from_unix(self.change.now().as_unix().saturating_sub(DAY));
+        if self.change.successions(identity, since).await? < MOST {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::NotAllowed, "the identity has named 32 successors within 24 hours"))
+    }
+}
+
+/// What a statement comes to.
+struct Decision {
+    /// The key that speaks, with less than it had.
+    narrowed: Record,
+    /// The key that comes after it.
+    granted: Option<Record>,
+    /// What is answered.
+    stated: Stated,
+}
+
+fn decide(statement: &UntrustedStatement, known: &TrustList, now: Timestamp) -> Result<Decision, Refusal> {
     const UNOWNED: Refusal = Refusal::new(Code::UnknownKey, "the key that speaks is nobody's");
     match statement {
         UntrustedStatement::Succession(succession) => {
@@ -77,13 +99,13 @@ fn decide(
             let identity = old.owner().cloned().ok_or(UNOWNED)?;
             let until = old.expires.unwrap_or_default();
             let stated = Stated::Succession { identity, old: old.key, new: new.key, until };
-            Ok((vec![old, new], stated))
+            Ok(Decision { narrowed: old, granted: Some(new), stated })
         }
         UntrustedStatement::Retirement(retirement) => {
             let record = registry::retire(known, retirement, now)?;
             let identity = record.owner().cloned().ok_or(UNOWNED)?;
             let stated = Stated::Retirement { identity, key: record.key };
-            Ok((vec![record], stated))
+            Ok(Decision { narrowed: record, granted: None, stated })
         }
     }
 }

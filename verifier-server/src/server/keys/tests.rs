@@ -1,11 +1,13 @@
 //! Any sequence of changes: memory is what the file says, and both are what a small model of the rules says.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
 
 use envelope_core::{Algorithm, Identity, Retirement, Signature, SigningKey, Succession, statement};
 use proptest::prelude::*;
 
+use super::admin::{Admin, Certified};
 use super::change::Revocation;
 use super::*;
 use crate::server::Config;
@@ -13,6 +15,8 @@ use crate::server::Config;
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
 /// Keys 0 to 4 are identity keys, 5 and 6 call keys, by how they are used mostly.
 const KEYS: usize = 7;
+/// The admin's.
+const ROOT: usize = KEYS;
 /// The configuration trusts this one as alice's …
 const TRUSTED: usize = 3;
 /// … and revokes this one.
@@ -110,8 +114,11 @@ impl Model {
             }
             Operation::RevokeIdentity(person) => self.each_of(person, |known, _| known.revoked = true),
             Operation::RevokeCertificate(key) => {
-                self.certificates.push(key);
-                true
+                let is_known = self.keys.contains_key(&key);
+                if is_known {
+                    self.certificates.push(key);
+                }
+                is_known
             }
             Operation::IssuedBefore { person, ago } => self.each_of(person, |known, call| {
                 if !known.revoked && !call {
@@ -167,9 +174,13 @@ fn key(number: usize) -> SigningKey {
 }
 
 fn print(number: usize) -> Thumbprint {
-    static PRINTS: LazyLock<[Thumbprint; KEYS]> =
+    static PRINTS: LazyLock<[Thumbprint; KEYS + 1]> =
         LazyLock::new(|| std::array::from_fn(|number| key(number).verifying_key().thumbprint()));
     PRINTS[number]
+}
+
+fn root() -> Identity {
+    Identity::new("root").unwrap()
 }
 
 fn person(number: usize) -> Identity {
@@ -183,8 +194,8 @@ fn signed(draft: &statement::Unsigned, keys: &[SigningKey]) -> String {
 }
 
 async fn perform(keys: &Keys, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
-    let root = Identity::new("root").unwrap();
-    let revoke = async |revocation| keys.revoke(&revocation, &root, now).await.map(drop);
+    let root = admin(now.as_unix());
+    let revoke = async |revocation| keys.revoke(&revocation, &root).await.map(drop);
     match *operation {
         Operation::Register { person: owner, key: number, call, ttl } => {
             let record = if call {
@@ -194,18 +205,18 @@ async fn perform(keys: &Keys, operation: &Operation, now: Timestamp) -> Result<(
                 let expires = ttl.map(|ttl| now.plus(ttl));
                 Record { expires, ..Record::identity(person(owner), print(number)) }
             };
-            keys.register(record, &root, now).await.map(drop)
+            keys.register(record, &root).await.map(drop)
         }
         Operation::Succeed { old, new, overlap } => {
             let pair = [key(old), key(new)];
             let [first, second] = pair.each_ref().map(SigningKey::verifying_key);
             let draft = Succession { old: first, new: second, issued: now, overlap }.draft()?;
-            keys.state(signed(&draft, &pair).as_bytes(), now).await.map(drop)
+            keys.state(signed(&draft, &pair).as_bytes()).await.map(drop)
         }
         Operation::Retire(number) => {
             let key = key(number);
             let draft = Retirement { key: key.verifying_key(), issued: now }.draft()?;
-            keys.state(signed(&draft, &[key]).as_bytes(), now).await.map(drop)
+            keys.state(signed(&draft, &[key]).as_bytes()).await.map(drop)
         }
         Operation::RevokeKey(key) => revoke(Revocation::Key(print(key))).await,
         Operation::RevokeIdentity(number) => revoke(Revocation::Identity(person(number))).await,
@@ -220,6 +231,7 @@ async fn perform(keys: &Keys, operation: &Operation, now: Timestamp) -> Result<(
 /// What is read from the file into an empty memory.
 async fn fresh(keys: &Keys) -> Keys {
     let fresh = Keys {
+        clock: keys.clock.clone(),
         configured: keys.configured.clone(),
         standings: papaya::HashMap::new(),
         certificates: RevokedCertificates::default(),
@@ -250,22 +262,65 @@ async fn run(operations: &[Operation]) {
             let mut trust = TrustList::new();
             trust.trust(person(0), print(TRUSTED));
             trust.revoke(print(REVOKED));
+            trust.trust(root(), print(ROOT));
             trust
         },
         ..crate::server::Flags::default().resolve().unwrap()
     };
-    let keys = Keys::open(&config, &Clock::system()).await.unwrap();
-    let (mut model, mut now) = (Model::configured(), 1_700_000_000);
+    let time = Arc::new(AtomicU64::new(1_700_000_000));
+    let clock = {
+        let time = Arc::clone(&time);
+        Clock::new(move || Timestamp::from_unix(time.load(Ordering::SeqCst)))
+    };
+    let keys = Keys::open(&config, &clock).await.unwrap();
+    let mut model = Model::configured();
     for operation in operations {
         if let Operation::Pass(seconds) = operation {
-            now += seconds;
+            time.fetch_add(*seconds, Ordering::SeqCst);
         }
+        let now = time.load(Ordering::SeqCst);
         let done = perform(&keys, operation, Timestamp::from_unix(now)).await;
         assert_eq!(done.is_ok(), model.apply(operation, now), "{operation:?}: {done:?}");
         compare(&keys, &model, &format!("{operation:?}"));
         compare(&fresh(&keys).await, &model, &format!("{operation:?}, read anew"));
     }
-    compare(&Keys::open(&config, &Clock::system()).await.unwrap(), &model, "a restart");
+    compare(&Keys::open(&config, &clock).await.unwrap(), &model, "a restart");
+}
+
+fn admin(now: u64) -> Admin {
+    let certified = Certified { by: print(ROOT), issued: Timestamp::from_unix(now), id: Some("root".into()) };
+    let call_key = key(ROOT + 1).verifying_key().thumbprint();
+    Admin { identity: root(), call_key, certificate: Some(certified) }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_stays_so_however_the_clock_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut trust = TrustList::new();
+    trust.trust(root(), print(ROOT));
+    let store = Some(directory.path().join("store.sqlite"));
+    let config = Config { store, trust, ..crate::server::Flags::default().resolve().unwrap() };
+    let time = Arc::new(AtomicU64::new(1_700_000_000));
+    let clock = {
+        let time = Arc::clone(&time);
+        Clock::new(move || Timestamp::from_unix(time.load(Ordering::SeqCst)))
+    };
+    let keys = Keys::open(&config, &clock).await.unwrap();
+    let by = admin(1_700_000_000);
+    keys.register(Record::identity(person(0), print(0)), &by).await.unwrap();
+    keys.revoke(&Revocation::Certificate(print(0), "1".into()), &by).await.unwrap();
+    let (ticket, _) = keys.issue_ticket(person(0), 60, &by).await.unwrap();
+    keys.revoke(&Revocation::Identity(person(0)), &by).await.unwrap();
+    // Set back, the clock brings no ticket back.
+    time.store(1_700_000_000 - 30, Ordering::SeqCst);
+    assert!(keys.check_ticket(&ticket).await.is_err());
+    assert!(keys.enroll(&ticket, print(1)).await.is_err());
+    // A certificate that was made out for later is still revoked then.
+    time.store(1_700_000_000 + 30 * 86_400, Ordering::SeqCst);
+    prune(keys.store.as_ref().unwrap(), &clock).await.unwrap();
+    assert!(keys.has_revoked(&print(0), "1"));
+    drop(keys);
+    assert!(Keys::open(&config, &clock).await.unwrap().has_revoked(&print(0), "1"));
 }
 
 proptest! {

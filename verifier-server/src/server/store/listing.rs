@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envelope_core::{Identity, Record, Role, Thumbprint, Timestamp};
+use envelope_core::{Identity, Record, Role, Timestamp};
 use serde::Serialize;
 
 use super::rows::{KeyRow, moment};
@@ -45,8 +45,10 @@ impl KeyFacts {
         }
     }
 
-    fn stored(row: KeyRow, combine: &impl Fn(Record) -> Record) -> Result<Self, StoreError> {
-        let facts = Self::configured(&combine(row.record()?));
+    fn stored(row: KeyRow, combine: &impl Fn(Record) -> Option<Record>) -> Result<Self, StoreError> {
+        let facts = Self::configured(&combine(row.record()?).ok_or(StoreError::Row)?);
+        // A key without a role was narrowed or revoked here; if anybody knows whose it is, then the configuration.
+        let Some(_) = row.role else { return Ok(facts) };
         let registered = Some(moment(row.registered)?.as_unix());
         Ok(Self { registered, registered_by: row.registered_by, ..facts })
     }
@@ -80,7 +82,7 @@ pub(crate) struct IdentityPage {
 }
 
 impl IdentityPage {
-    /// Puts the keys that only the configuration knows to their identities; those that are not on the page come first.
+    /// Puts the keys that belong to somebody only by the configuration to their identities; those that are not on the page come first.
     pub(crate) fn put_configured(&mut self, records: &[Record]) {
         let mut others: BTreeMap<String, Vec<KeyFacts>> = BTreeMap::new();
         for record in records {
@@ -115,15 +117,6 @@ impl Store {
         Ok(sqlx::query_as(counts).fetch_one(&self.writer).await?)
     }
 
-    /// Whether anything is written down of a key.
-    pub(crate) async fn has_key(&self, key: &Thumbprint) -> Result<bool, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT registered FROM known_key WHERE thumbprint = $1")
-            .bind(key.to_string())
-            .fetch_optional(&self.writer)
-            .await?;
-        Ok(found.is_some())
-    }
-
     /// Whether an identity has a key.
     pub(crate) async fn has_key_of(&self, identity: &Identity) -> Result<bool, StoreError> {
         let found: Option<i64> =
@@ -138,7 +131,7 @@ impl Store {
     pub(crate) async fn key_facts(
         &self,
         key: &str,
-        combine: &impl Fn(Record) -> Record,
+        combine: &impl Fn(Record) -> Option<Record>,
     ) -> Result<Option<KeyFacts>, StoreError> {
         let row: Option<KeyRow> = sqlx::query_as("SELECT * FROM known_key WHERE thumbprint = $1")
             .bind(key)
@@ -151,7 +144,7 @@ impl Store {
     pub(crate) async fn keys(
         &self,
         after: &str,
-        combine: &impl Fn(Record) -> Record,
+        combine: &impl Fn(Record) -> Option<Record>,
     ) -> Result<KeyPage, StoreError> {
         let rows: Vec<KeyRow> =
             sqlx::query_as("SELECT * FROM known_key WHERE thumbprint > $1 ORDER BY thumbprint LIMIT $2")
@@ -168,7 +161,7 @@ impl Store {
     pub(crate) async fn identities(
         &self,
         after: &str,
-        combine: &impl Fn(Record) -> Record,
+        combine: &impl Fn(Record) -> Option<Record>,
     ) -> Result<IdentityPage, StoreError> {
         let rows: Vec<IdentityRow> =
             sqlx::query_as("SELECT * FROM identity WHERE name > $1 ORDER BY name LIMIT $2")

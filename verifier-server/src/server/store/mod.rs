@@ -4,22 +4,29 @@
 //! database ([`watch`](self::watch)); what was written since is read by one connection that does nothing else.
 
 mod change;
+mod files;
 mod listing;
 mod open;
 mod rows;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
+mod tests;
+mod ticket;
 mod watch;
 
 use std::path::{Path, PathBuf};
 
-use envelope_core::{Record, Thumbprint, Timestamp};
+use envelope_core::{Record, Thumbprint};
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use self::change::{Change, Ticket};
+pub(crate) use self::change::Change;
 pub(crate) use self::listing::{IdentityPage, KeyFacts, KeyPage};
 pub(crate) use self::open::explain;
+pub(crate) use self::ticket::Ticket;
 pub(crate) use self::watch::Header;
 
+use self::files::Files;
 use self::rows::{CertificateRow, KeyRow};
 use self::watch::Watch;
 
@@ -32,6 +39,7 @@ pub(crate) struct Store {
     /// One connection: the changes of this process wait for each other here, and not in the database.
     writer: SqlitePool,
     watch: Watch,
+    files: Files,
 }
 
 /// The database did not do what it was asked.
@@ -68,12 +76,11 @@ pub(crate) struct News<'a> {
     reader: MutexGuard<'a, SqliteConnection>,
 }
 
-/// A certificate that must not be used any more, until nobody would take it anyway.
+/// A certificate that must not be used any more.
 #[derive(Debug)]
 pub(crate) struct RevokedCertificate {
     pub(crate) identity_key: Thumbprint,
     pub(crate) id: String,
-    pub(crate) forget_after: Timestamp,
 }
 
 /// How many records are held in memory at a time while they are read.
@@ -88,6 +95,14 @@ impl Store {
     /// Something that is another whenever somebody has committed a change.
     pub(crate) fn header(&self) -> Result<Header, StoreError> {
         self.watch.header().map_err(StoreError::Watch)
+    }
+
+    /// Whether the path still leads to the files that are open here.
+    ///
+    /// # Errors
+    /// What has become of them.
+    pub(crate) fn check_files(&self) -> std::io::Result<()> {
+        self.files.check()
     }
 
     /// Reads news; one at a time.
@@ -131,12 +146,11 @@ impl News<'_> {
 
     /// Certificates that were revoked after a change.
     pub(crate) async fn certificates(&mut self, after: i64) -> Result<Vec<RevokedCertificate>, StoreError> {
-        let rows: Vec<CertificateRow> = sqlx::query_as(
-            "SELECT identity_key, jti, forget_after FROM revoked_certificate WHERE changed > $1",
-        )
-        .bind(after)
-        .fetch_all(&mut *self.reader)
-        .await?;
+        let rows: Vec<CertificateRow> =
+            sqlx::query_as("SELECT identity_key, jti FROM revoked_certificate WHERE changed > $1")
+                .bind(after)
+                .fetch_all(&mut *self.reader)
+                .await?;
         rows.into_iter().map(CertificateRow::revoked).collect()
     }
 }

@@ -57,7 +57,6 @@ impl KeyRow {
 pub(crate) struct CertificateRow {
     identity_key: String,
     jti: String,
-    forget_after: i64,
 }
 
 impl CertificateRow {
@@ -65,7 +64,6 @@ impl CertificateRow {
         Ok(RevokedCertificate {
             identity_key: Thumbprint::parse(&self.identity_key).ok_or(StoreError::Row)?,
             id: self.jti,
-            forget_after: moment(self.forget_after)?,
         })
     }
 }

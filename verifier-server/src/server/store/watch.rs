@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::files::beside;
+
 /// The first copy of the header. SQLite writes it last, when everything that it tells of can be read.
 pub(crate) type Header = [u8; 48];
 
@@ -18,11 +20,9 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches the database at `path`, which this process has open in WAL mode already.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut name = path.as_os_str().to_owned();
-        name.push("-shm");
         // Never closed: POSIX takes every lock of the process on a file away when any descriptor of it is closed, and
         // SQLite holds locks on this one.
-        Ok(Self { file: Box::leak(Box::new(File::open(name)?)) })
+        Ok(Self { file: Box::leak(Box::new(File::open(beside(path, "-shm"))?)) })
     }
 
     /// What it says now: memory that processes share, so this reads no disk and takes no lock.
