@@ -1,0 +1,2 @@
+# The verifier answers for every authority.
+/(\* V2\.4 \*)/d

@@ -1,0 +1,2 @@
+# `expires` is not looked at.
+/(\* V3\.3 \*)/d

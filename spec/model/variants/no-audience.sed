@@ -1,0 +1,2 @@
+# `aud` is not looked at.
+/(\* V8\.2 \*)/d

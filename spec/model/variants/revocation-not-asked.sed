@@ -1,0 +1,2 @@
+# Revocations are not looked at when a request comes.
+/(\* V4\.7 \*)/d

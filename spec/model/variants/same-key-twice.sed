@@ -1,0 +1,2 @@
+# A key may name itself.
+/(\* K1\.4 \*)/d
