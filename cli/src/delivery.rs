@@ -54,41 +54,39 @@ pub(crate) async fn deliver(
 async fn tell(home: Home, verifier: Verifier, owed: Vec<Statement>, patience: Duration) -> Result<(), Error> {
     let (url, identity) = (&verifier.url, &verifier.identity);
     for statement in &owed {
-        let told = timeout(patience, send(url, &statement.text, &statement.about())).await;
-        let (why, refused) = match told {
-            Ok(Ok(())) => {
-                Wallet::change(&home, |wallet| {
-                    wallet.heard(url, identity, &statement.id);
-                    Ok(())
-                })?;
-                continue;
-            }
-            // It does not know the key: there is nothing that could be revoked.
-            Ok(Err(Error::Problem(problem)))
-                if statement.successor.is_none() && problem.code == Code::BadSignature.as_str() =>
-            {
-                Wallet::change(&home, |wallet| {
-                    wallet.heard(url, identity, &statement.id);
-                    Ok(())
-                })?;
-                continue;
-            }
-            Ok(Err(error)) => {
-                (error.to_string(), matches!(error, Error::Problem(_) | Error::Status(..) | Error::Answer(_)))
-            }
-            Err(_) => (format!("no answer within {} s", patience.as_secs()), false),
-        };
-        let trouble = Trouble { at: clock::now()?.as_unix(), why, refused };
+        let trouble = hear(url, statement, patience).await?;
+        // A succession that is refused must not keep a retirement behind it from being heard.
+        let is_reached = trouble.as_ref().is_none_or(|trouble| trouble.refused);
         Wallet::change(&home, |wallet| {
-            wallet.not_heard(url, identity, trouble);
+            match trouble {
+                None => wallet.heard(url, identity, &statement.id),
+                Some(trouble) => wallet.not_heard(url, identity, trouble),
+            }
             Ok(())
         })?;
-        // A succession that is refused must not keep a retirement behind it from being heard.
-        if !refused {
+        if !is_reached {
             break;
         }
     }
     Ok(())
+}
+
+/// Sends one statement for so long; gives what went wrong.
+async fn hear(url: &Origin, statement: &Statement, patience: Duration) -> Result<Option<Trouble>, Error> {
+    let (why, refused) = match timeout(patience, send(url, &statement.text, &statement.about())).await {
+        Ok(Ok(())) => return Ok(None),
+        // It does not know the key: there is nothing that could be revoked.
+        Ok(Err(Error::Problem(problem)))
+            if statement.successor.is_none() && problem.code == Code::BadSignature.as_str() =>
+        {
+            return Ok(None);
+        }
+        Ok(Err(error)) => {
+            (error.to_string(), matches!(error, Error::Problem(_) | Error::Status(..) | Error::Answer(_)))
+        }
+        Err(_) => (format!("no answer within {} s", patience.as_secs()), false),
+    };
+    Ok(Some(Trouble { at: clock::now()?.as_unix(), why, refused }))
 }
 
 /// What a verifier answers that has heard a statement.
@@ -125,15 +123,14 @@ pub(crate) fn say_what_is_owed<'a>(verifiers: impl IntoIterator<Item = &'a Verif
     let (mut owed, mut refused) = (0, 0);
     for verifier in verifiers.into_iter().filter(|verifier| !verifier.owed.is_empty()) {
         owed += 1;
-        let why = verifier.trouble.as_ref().map(|trouble| trouble.why.as_str()).unwrap_or_default();
+        let why = report::printable(verifier.why());
         if verifier.trouble.as_ref().is_some_and(|trouble| trouble.refused) {
             refused += 1;
-            report::hint_that(&format!("{} refused: {}", verifier.url, report::printable(why)));
+            report::hint_that(&format!("{} refused: {why}", verifier.url));
         } else {
             report::hint_that(&format!(
-                "{} has not heard it, the next call tries again: {}",
-                verifier.url,
-                report::printable(why)
+                "{} has not heard it, the next call tries again: {why}",
+                verifier.url
             ));
         }
     }

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use envelope_core::RevocationList;
-use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
 
 use crate::address;
 use crate::call_key::CallKey;
-use crate::client::{self, proxy_variable, read_problem};
+use crate::client::{self, read_problem};
 use crate::clock;
 use crate::error::Error;
 use crate::origin::Origin;
@@ -66,26 +64,11 @@ impl Question {
         let request = Outgoing::new(self.method, url, given, body);
         let signed = call_key.map(|call_key| request.sign(call_key, 60)).transpose()?;
 
-        let proxy = proxy_variable(&sent_url);
         let client = client::client(&sent_url, PATIENCE)?;
-        let method = Method::from_bytes(self.method.as_bytes()).unwrap_or_default();
-        let mut sending = client.request(method, sent_url).timeout(PATIENCE);
-        for (name, value) in request.given() {
-            sending = sending.header(name, value);
-        }
-        if let Some(signed) = &signed {
-            for (name, value) in signed.fields() {
-                sending = sending.header(name, value);
-            }
-        }
-        if let Some(body) = request.into_body() {
-            sending = sending.body(body);
-        }
-        let mut answer = sending.send().await.map_err(|error| Error::Send(error, proxy))?;
+        let mut answer = client::send(&client, sent_url, &request, signed.as_ref(), Some(PATIENCE)).await?;
 
         let status = answer.status();
-        let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_problem = media_type.is_some_and(|it| it.starts_with("application/problem+json"));
+        let is_problem = client::is_problem(&answer);
         let limit = if status.is_success() { MAX_ANSWER } else { client::MAX_PROBLEM };
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(Error::BrokenOff)? {

@@ -78,10 +78,6 @@ impl Outgoing {
         self.body.as_deref()
     }
 
-    pub(crate) fn into_body(self) -> Option<Vec<u8>> {
-        self.body
-    }
-
     /// The fields that were given with `-H`.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))

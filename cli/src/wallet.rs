@@ -81,8 +81,8 @@ impl Wallet {
     }
 
     /// The verifier at `url`, for `identity` where one is named; else for the only identity that it knows, or the default one.
-    pub(crate) fn find(&self, url: &Origin, identity: Option<&Name>) -> Option<&Verifier> {
-        let mut there = self.verifiers.iter().filter(|verifier| verifier.url == *url);
+    pub(crate) fn find<'a>(&'a self, url: &'a Origin, identity: Option<&Name>) -> Option<&'a Verifier> {
+        let mut there = self.at(url);
         match identity {
             Some(name) => there.find(|verifier| verifier.identity == *name),
             None => {

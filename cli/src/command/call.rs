@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use envelope_core::{Code, Refusal, Signed};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Method, Response, StatusCode};
+use envelope_core::Signed;
+use reqwest::header::LOCATION;
+use reqwest::{Response, StatusCode};
 
 use crate::address;
 use crate::args::Call;
-use crate::client::{self, MAX_PROBLEM, proxy_variable, read_problem};
+use crate::client::{self, MAX_PROBLEM, read_problem};
 use crate::clock;
 use crate::credential::Credential;
 use crate::delivery;
@@ -44,7 +44,7 @@ pub(crate) fn run(name: Option<&Name>, args: Call) -> Result<(), Error> {
     let attempt = |signed: Signed, is_last: bool| {
         let client = client::client(&url, READ_TIMEOUT)?;
         client::run(async {
-            let answer = send(&client, url.clone(), &request, &signed).await?;
+            let answer = client::send(&client, url.clone(), &request, Some(&signed), None).await?;
             print(answer, &authority, is_last).await
         })
     };
@@ -81,33 +81,11 @@ fn choose(home: &Home, name: Option<&Name>, url: &str) -> Result<Credential, Err
     })
 }
 
-async fn send(
-    client: &Client,
-    url: reqwest::Url,
-    request: &Outgoing,
-    signed: &Signed,
-) -> Result<Response, Error> {
-    let method = Method::from_bytes(request.method().as_bytes());
-    let method =
-        method.map_err(|_| Error::Unsignable(Refusal::new(Code::Malformed, "the method is no token")))?;
-    let proxy = proxy_variable(&url);
-    let mut sending = client.request(method, url);
-    for (name, value) in request.given().chain(request.added(signed)) {
-        sending = sending.header(name, value);
-    }
-    if let Some(body) = request.body() {
-        sending = sending.body(body.to_vec());
-    }
-    sending.send().await.map_err(|error| Error::Send(error, proxy))
-}
-
 /// The body to stdout as it arrives; what the status means is the outcome.
 async fn print(mut answer: Response, authority: &str, is_last: bool) -> Result<Outcome, Error> {
     let status = answer.status();
-    let field = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    let location = field(LOCATION).map(Into::into);
-    let is_problem =
-        field(CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/problem+json"));
+    let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(Into::into);
+    let is_problem = client::is_problem(&answer);
     // Held back until it is known whether there will be another answer.
     let is_held = is_problem && !is_last && status == StatusCode::SERVICE_UNAVAILABLE;
     let now = clock::now()?;

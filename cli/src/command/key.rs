@@ -20,12 +20,11 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
     let wallet = Wallet::load(&home)?;
     let names = identity::list(&home)?;
     for name in &names {
-        let name = name.clone();
         // One key that cannot be read does not hide the others.
-        let (key, key_home) = match look_at(&home, &name) {
+        let (key, key_home) = match look_at(&home, name) {
             Ok(found) => found,
             Err(error) => {
-                report::error(&error, hint(&name, &error));
+                report::error(&error, hint(name, &error));
                 not_listed += 1;
                 continue;
             }
@@ -33,19 +32,15 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
         let (alg, keyid) = (key.algorithm().http_name(), key.thumbprint());
         let lives = key_home.as_str();
         lines.push_str(&format!("{:16}  {alg:17}  {keyid}  {lives}\n", printable(name.as_str())));
-        for verifier in wallet.owed(&name) {
-            let why = verifier.trouble.as_ref().map(|trouble| trouble.why.as_str()).unwrap_or_default();
-            lines.push_str(&format!("  owes {}  {}\n", verifier.url, printable(why)));
-        }
-        array.push(facts(&name, &key, key_home).with("owed", Fact::Json(owed(&wallet, &name))).to_json());
+        wallet.owed(name).for_each(|verifier| lines.push_str(&owes(verifier)));
+        array.push(facts(name, &key, key_home).with("owed", Fact::Json(owed(&wallet, name))).to_json());
     }
     // A key that was revoked is not here any more, and somebody may not have heard so.
     for verifier in
         wallet.verifiers().iter().filter(|it| !it.owed.is_empty() && !names.contains(&it.identity))
     {
-        let why = verifier.trouble.as_ref().map(|trouble| trouble.why.as_str()).unwrap_or_default();
         let name = printable(verifier.identity.as_str());
-        lines.push_str(&format!("{name:16}  revoked\n  owes {}  {}\n", verifier.url, printable(why)));
+        lines.push_str(&format!("{name:16}  revoked\n{}", owes(verifier)));
         let facts =
             Facts::default().with("identity", verifier.identity.as_str()).with("revoked", Fact::Flag(true));
         array.push(facts.with("owed", Fact::Json(owed(&wallet, &verifier.identity))).to_json());
@@ -56,6 +51,10 @@ pub(crate) fn list(args: &KeyList) -> Result<(), Error> {
         report::data(lines.as_bytes())?;
     }
     if not_listed == 0 { Ok(()) } else { Err(Error::NotListed(not_listed)) }
+}
+
+fn owes(verifier: &Verifier) -> String {
+    format!("  owes {}  {}\n", verifier.url, printable(verifier.why()))
 }
 
 /// The key, and where it lives.

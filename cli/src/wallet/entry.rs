@@ -97,6 +97,11 @@ impl Verifier {
             && self.trouble.as_ref().is_none_or(|trouble| now.as_unix().abs_diff(trouble.at) >= RETRY)
     }
 
+    /// Why it could not be told; nothing where it was not tried, or has heard.
+    pub(crate) fn why(&self) -> &str {
+        self.trouble.as_ref().map(|trouble| trouble.why.as_str()).unwrap_or_default()
+    }
+
     pub(crate) fn new(url: Origin, identity: Name, name: String, packs: Vec<String>) -> Self {
         Self { url, identity, name, packs, owed: Vec::new(), trouble: None }
     }
