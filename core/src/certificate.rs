@@ -1,4 +1,4 @@
-//! Certificates: what an identity key says of a call key (spec, section 5).
+//! Certificates: what an identity key says of a call key (spec, section 5); [`login`](crate::login) has those of verifiers.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,6 +9,7 @@ use crate::error::{Code, Refusal};
 use crate::issue::Issue;
 use crate::json::{Object, Value};
 use crate::key::{Algorithm, Signature, Thumbprint, VerifyingKey};
+use crate::login::Login;
 use crate::time::{Timestamp, Window};
 
 /// The media type in the JWS header.
@@ -72,6 +73,8 @@ pub(crate) struct Claims {
     pub(crate) expires: Timestamp,
     pub(crate) id: Option<String>,
     pub(crate) grant: Grant,
+    /// Whom it names itself; `None` when the verifier knows whose the issuer is.
+    pub(crate) login: Option<Login>,
 }
 
 /// A certificate that was read and whose signature has not been verified.
@@ -90,30 +93,14 @@ impl<'a> UntrustedCertificate<'a> {
     /// # Errors
     /// [`Code::CertificateInvalid`], [`Code::KeyRefused`], [`Code::AlgorithmMismatch`].
     pub fn parse(jws: &'a str) -> Result<Self, Refusal> {
-        if jws.len() > MAX_LENGTH {
-            return Err(invalid("the certificate is longer than 8192 bytes"));
-        }
-        let not_compact = invalid("the certificate is not a compact JWS");
-        let (signing_input, signature) = jws.rsplit_once('.').ok_or(not_compact)?;
-        let (header, claims) = signing_input.split_once('.').ok_or(not_compact)?;
-        let (header, claims) = (decode_object(header)?, decode_object(claims)?);
-        let mut bytes = [0; 64];
-        let read = Base64UrlUnpadded::decode(signature, &mut bytes).map_err(|_| not_compact)?.len();
-        if read != bytes.len() {
-            return Err(invalid("the signature of the certificate is not 64 bytes long"));
-        }
-
-        let algorithm = read_header(&header)?;
+        let Compact { signing_input, header, claims, signature } = Compact::split(jws)?;
+        let algorithm = read_header(&header, TYP)?;
         let issuer = text(&claims, "iss")?.ok_or(invalid("iss is missing"))?;
-        let (issued, expires) = read_times(&claims)?;
-        let id = read_id(&claims)?;
-        let grant = Grant { audience: read_audience(&claims)?, scope: read_scope(&claims)? };
-        let confirmation = claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jwk"));
-        let confirmation = confirmation.ok_or(invalid("cnf.jwk is missing"))?;
+        let common = Common::read(&claims)?;
         let jwk = header.get("jwk").ok_or(invalid("the header has no jwk"))?;
 
         let identity_key = VerifyingKey::from_jwk_value(jwk)?;
-        let call_key = VerifyingKey::from_jwk_value(confirmation)?;
+        let call_key = VerifyingKey::from_jwk_value(common.confirmation)?;
         if identity_key.algorithm() != algorithm {
             return Err(Refusal::new(
                 Code::AlgorithmMismatch,
@@ -126,9 +113,7 @@ impl<'a> UntrustedCertificate<'a> {
         if identity_key.thumbprint() == call_key.thumbprint() {
             return Err(invalid("cnf is the issuer's own key"));
         }
-        let signature = Signature::from_bytes(bytes);
-        let issuer = identity_key.thumbprint();
-        let claims = Claims { issuer, call_key, issued, expires, id, grant };
+        let claims = common.claims(identity_key.thumbprint(), call_key, None);
         Ok(Self { jws, signing_input, signature, identity_key, claims })
     }
 
@@ -188,7 +173,7 @@ impl<'a> UntrustedCertificate<'a> {
         self.identity_key
             .verify(self.signing_input.as_bytes(), &self.signature)
             .map_err(|_| invalid("the signature of the certificate does not verify"))?;
-        Ok(Certificate { jws: self.jws.into(), claims: self.claims })
+        Ok(Certificate::new(self.jws, self.claims))
     }
 }
 
@@ -200,6 +185,11 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// Only for what has verified.
+    pub(crate) fn new(jws: &str, claims: Claims) -> Self {
+        Self { jws: jws.into(), claims }
+    }
+
     /// The same with a call key that is prepared to verify many signatures: for certificates that are kept.
     #[must_use]
     pub fn prepare(mut self) -> Self {
@@ -225,10 +215,17 @@ impl Certificate {
         &self.jws
     }
 
-    /// The thumbprint of the identity key that signed it.
+    /// The thumbprint of the key that signed it: an identity key, or that of the verifier where there is a
+    /// [`login`](Self::login).
     #[must_use]
     pub const fn identity_key(&self) -> Thumbprint {
         self.claims.issuer
+    }
+
+    /// Whom it names, where a verifier has issued it; `None` when an identity key has.
+    #[must_use]
+    pub const fn login(&self) -> Option<&Login> {
+        self.claims.login.as_ref()
     }
 
     /// The call key that it speaks of.
@@ -262,8 +259,59 @@ impl Certificate {
     }
 }
 
+/// A compact JWS, taken apart.
+pub(crate) struct Compact<'a> {
+    pub(crate) signing_input: &'a str,
+    pub(crate) header: Object,
+    pub(crate) claims: Object,
+    pub(crate) signature: Signature,
+}
+
+impl<'a> Compact<'a> {
+    pub(crate) fn split(jws: &'a str) -> Result<Self, Refusal> {
+        if jws.len() > MAX_LENGTH {
+            return Err(invalid("the certificate is longer than 8192 bytes"));
+        }
+        let not_compact = invalid("the certificate is not a compact JWS");
+        let (signing_input, signature) = jws.rsplit_once('.').ok_or(not_compact)?;
+        let (header, claims) = signing_input.split_once('.').ok_or(not_compact)?;
+        let (header, claims) = (decode_object(header)?, decode_object(claims)?);
+        let mut bytes = [0; 64];
+        let read = Base64UrlUnpadded::decode(signature, &mut bytes).map_err(|_| not_compact)?.len();
+        if read != bytes.len() {
+            return Err(invalid("the signature of the certificate is not 64 bytes long"));
+        }
+        Ok(Self { signing_input, header, claims, signature: Signature::from_bytes(bytes) })
+    }
+}
+
+/// The claims that both kinds of certificates have, but for the issuer.
+pub(crate) struct Common<'a> {
+    issued: Timestamp,
+    expires: Timestamp,
+    id: Option<String>,
+    grant: Grant,
+    pub(crate) confirmation: &'a Value,
+}
+
+impl<'a> Common<'a> {
+    pub(crate) fn read(claims: &'a Object) -> Result<Self, Refusal> {
+        let (issued, expires) = read_times(claims)?;
+        let id = read_id(claims)?;
+        let grant = Grant { audience: read_audience(claims)?, scope: read_scope(claims)? };
+        let confirmation = claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jwk"));
+        let confirmation = confirmation.ok_or(invalid("cnf.jwk is missing"))?;
+        Ok(Self { issued, expires, id, grant, confirmation })
+    }
+
+    pub(crate) fn claims(self, issuer: Thumbprint, call_key: VerifyingKey, login: Option<Login>) -> Claims {
+        let Self { issued, expires, id, grant, .. } = self;
+        Claims { issuer, call_key, issued, expires, id, grant, login }
+    }
+}
+
 impl Claims {
-    fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
         if self.issued > now.plus(Window::SKEW) {
             return Err(invalid("the certificate was issued in the future"));
         }
@@ -283,12 +331,12 @@ fn decode_object(part: &str) -> Result<Object, Refusal> {
     }
 }
 
-fn read_header(header: &Object) -> Result<Algorithm, Refusal> {
+pub(crate) fn read_header(header: &Object, typ: &str) -> Result<Algorithm, Refusal> {
     if header.get("crit").is_some() {
         return Err(invalid("the certificate has a crit header"));
     }
-    if header.get("typ").and_then(Value::as_str) != Some(TYP) {
-        return Err(invalid("typ of the certificate is not jkt-s256+jwt"));
+    if header.get("typ").and_then(Value::as_str) != Some(typ) {
+        return Err(invalid("typ of the certificate is not that of its scheme"));
     }
     match header.get("alg").and_then(Value::as_str) {
         Some("Ed25519" | "EdDSA") => Ok(Algorithm::Ed25519),
@@ -307,7 +355,7 @@ fn read_times(claims: &Object) -> Result<(Timestamp, Timestamp), Refusal> {
     Ok((issued, expires))
 }
 
-fn text<'a>(claims: &'a Object, name: &str) -> Result<Option<&'a str>, Refusal> {
+pub(crate) fn text<'a>(claims: &'a Object, name: &str) -> Result<Option<&'a str>, Refusal> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

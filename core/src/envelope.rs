@@ -44,6 +44,8 @@ pub(crate) struct Parameters<'a> {
 pub(crate) enum SignatureKey<'a> {
     /// `jkt-jwt`, and its certificate.
     Certificate(Cow<'a, str>),
+    /// `jwt`, and its certificate: one that a verifier issued.
+    Login(Cow<'a, str>),
     /// A scheme that this profile does not take.
     OtherScheme,
 }
@@ -111,7 +113,7 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn untrusted_certificate(&self) -> Option<&str> {
         match &self.signature_key {
-            Some(SignatureKey::Certificate(jws)) => Some(jws),
+            Some(SignatureKey::Certificate(jws) | SignatureKey::Login(jws)) => Some(jws),
             _ => None,
         }
     }
@@ -180,12 +182,14 @@ fn read_key<'a>(value: &'a [u8], label: &str) -> Result<SignatureKey<'a>, Refusa
     }
     let parameters = reader.parameters()?;
     end_of_member(&mut reader, label)?;
-    if scheme != "jkt-jwt" {
-        return Ok(SignatureKey::OtherScheme);
-    }
+    let certificate = match scheme {
+        "jkt-jwt" => SignatureKey::Certificate,
+        "jwt" => SignatureKey::Login,
+        _ => return Ok(SignatureKey::OtherScheme),
+    };
     match <[_; 1]>::try_from(parameters) {
-        Ok([("jwt", Item::String(jws))]) => Ok(SignatureKey::Certificate(jws)),
-        _ => Err(malformed("the scheme jkt-jwt takes one parameter, jwt, a string")),
+        Ok([("jwt", Item::String(jws))]) => Ok(certificate(jws)),
+        _ => Err(malformed("the scheme of Signature-Key takes one parameter, jwt, a string")),
     }
 }
 

@@ -141,6 +141,10 @@ codes! {
     AudienceMismatch = "audience-mismatch", Policy, 403, "the certificate is for another audience";
     /// The request carries no credential, and one is needed.
     Unauthenticated = "unauthenticated", Policy, 401, "a credential is needed";
+    /// The identity provider cannot be asked.
+    ProviderUnavailable = "provider-unavailable", Policy, 503, "the identity provider does not answer";
+    /// Too many credentials that were no good came from the address.
+    TooManyAttempts = "too-many-attempts", Policy, 429, "too many bad credentials";
 }
 
 impl Code {

@@ -8,7 +8,7 @@
 //! | | [`request`], [`target`], [`authority`] | method, target and header lines, as on the wire (3.2, 3.3) |
 //! | 1 | [`Envelope`], [`field`] | the four fields, read strictly, trusted in nothing (3.5) |
 //! | 2 | [`SignatureBase`] | what was covered, and the bytes that were signed (3.4, 3.6) |
-//! | 3, 4, 5 | [`verify`], [`certificate`], [`trust`], [`key`] | [`Verified`]: the time, the key, whose it is, the signature |
+//! | 3, 4, 5 | [`verify`], [`certificate`], [`login`], [`trust`], [`key`] | [`Verified`]: the time, the key, whose it is, the signature |
 //! | 6 | [`Body`] | [`Intact`]: the body is the one that was signed |
 //! | 7 | [`replay`] | [`Fresh`]: never seen before |
 //! | 8 | [`policy`] | [`Caller`], and a [`Decision`] |
@@ -89,6 +89,7 @@ pub mod field;
 pub mod issue;
 mod json;
 pub mod key;
+pub mod login;
 pub mod policy;
 pub mod registry;
 pub mod replay;
@@ -111,7 +112,8 @@ pub use envelope::{Envelope, is_enveloped};
 pub use error::{Code, Refusal, Stage};
 pub use issue::Issue;
 pub use key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
-pub use policy::{Access, Caller, Decision, Pack, Policy, Users};
+pub use login::{Issuer, Login, UntrustedLogin};
+pub use policy::{Access, Backing, Caller, Decision, Pack, Policy, Users};
 pub use registry::{Record, Records, Role};
 pub use replay::{Fresh, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, SharedReplayCache};
 pub use request::{Field, Request};

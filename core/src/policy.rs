@@ -1,7 +1,9 @@
-//! Stage 8: who may call what (spec, V8.1 to V8.5).
+//! Stage 8: who may call what (spec, V8.1 to V8.5; `spec/packs.md`, section 2).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::error::{Code, Refusal};
@@ -9,33 +11,163 @@ use crate::key::Thumbprint;
 use crate::trust::Identity;
 use crate::verify::Call;
 
+/// What the names of token holders begin with: `pack:GUID/NAME/SERIAL`.
+const HOLDER: &str = "pack:";
+/// The provider whose names are the same in upper and lower case.
+const GITHUB: &str = "github";
+
+/// On whose word somebody is who they are.
+#[derive(Clone, Debug)]
+pub enum Backing {
+    /// The verifier's own: a key of the identity is registered there.
+    Registered,
+    /// An identity provider's.
+    User(Arc<User>),
+    /// That of a token of a pack: it opens this pack and nothing else.
+    Token {
+        /// The guid of the pack.
+        pack: Arc<str>,
+    },
+}
+
+/// A user of an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    name: String,
+    groups: Arc<[String]>,
+    folds_case: bool,
+    answers_to_name: bool,
+}
+
+impl Backing {
+    /// The backing of an identity by a key that is registered: its own word, or that of the token by which it was enrolled.
+    #[must_use]
+    pub fn of_registered(identity: &Identity) -> Self {
+        match identity.token() {
+            Some((pack, _, _)) => Self::Token { pack: pack.into() },
+            None => Self::Registered,
+        }
+    }
+
+    /// The backing of a user of an identity provider, who belongs to these groups (`org`, `team@org`).
+    #[must_use]
+    pub fn of_user(
+        identity: &Identity,
+        groups: Arc<[String]>,
+        is_registered: impl FnOnce(&str) -> bool,
+    ) -> Self {
+        let (provider, name) = identity.provider().unwrap_or(("", identity.as_str()));
+        let answers_to_name = !is_registered(name);
+        Self::User(Arc::new(User {
+            name: name.into(),
+            groups,
+            folds_case: provider == GITHUB,
+            answers_to_name,
+        }))
+    }
+}
+
+impl User {
+    /// Whether an entry of a list means this user: `name`, or `name@org` for the user in the organisation or the team of it.
+    fn is_meant(&self, entry: &str) -> bool {
+        let same = |a: &str, b: &str| if self.folds_case { a.eq_ignore_ascii_case(b) } else { a == b };
+        let belongs_to = |group: &str| self.groups.iter().any(|known| same(known, group));
+        if self.answers_to_name && same(entry, &self.name) {
+            return true;
+        }
+        entry.rsplit_once('@').is_some_and(|(name, organisation)| {
+            (same(name, &self.name) && belongs_to(organisation)) || belongs_to(entry)
+        })
+    }
+}
+
+impl Identity {
+    /// The name of the holder of a token: that of a pack with this guid, by the token's name and serial.
+    #[must_use]
+    pub fn of_token(pack: &str, name: &str, serial: u64) -> Option<Self> {
+        let whole = alloc::format!("{HOLDER}{}/{name}/{serial}", pack.to_ascii_lowercase());
+        Self::new(&whole).filter(|identity| identity.token().is_some())
+    }
+
+    /// The token that stands behind the name: guid of the pack, name, serial. `None` for any other identity.
+    #[must_use]
+    pub fn token(&self) -> Option<(&str, &str, u64)> {
+        let (pack, rest) = self.as_str().strip_prefix(HOLDER)?.split_once('/')?;
+        let (name, serial) = rest.split_once('/')?;
+        let is_plain = !pack.is_empty() && !name.is_empty();
+        is_plain.then_some((pack, name, serial.parse().ok()?))
+    }
+
+    /// Whether the name is one that only tokens have: nobody is registered by it.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.as_str().starts_with(HOLDER)
+    }
+}
+
 /// Somebody whose request has passed every stage before this one.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    call: Call,
+    means: Means,
+}
+
+/// The credential that a caller has shown.
+#[derive(Clone, Debug)]
+enum Means {
+    Call(Box<Call>),
+    Bearer { identity: Identity, backing: Backing },
 }
 
 impl Caller {
-    pub(crate) const fn new(call: Call) -> Self {
-        Self { call }
+    pub(crate) fn new(call: Call) -> Self {
+        Self { means: Means::Call(Box::new(call)) }
+    }
+
+    /// Somebody who has shown a bearer instead of an envelope: the token of a pack, or that of an identity provider. Whoever makes
+    /// one answers for having checked it.
+    #[must_use]
+    pub const fn by_bearer(identity: Identity, backing: Backing) -> Self {
+        Self { means: Means::Bearer { identity, backing } }
     }
 
     /// Who it is.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
-        self.call.identity()
+        match &self.means {
+            Means::Call(call) => call.identity(),
+            Means::Bearer { identity, .. } => identity,
+        }
     }
 
-    /// The call key.
+    /// On whose word it is them.
     #[must_use]
-    pub const fn keyid(&self) -> Thumbprint {
-        self.call.keyid()
+    pub const fn backing(&self) -> &Backing {
+        match &self.means {
+            Means::Call(call) => call.backing(),
+            Means::Bearer { backing, .. } => backing,
+        }
     }
 
-    /// The verified envelope: the evidence that a receipt keeps.
+    /// The call key; `None` where there is no envelope.
     #[must_use]
-    pub const fn call(&self) -> &Call {
-        &self.call
+    pub fn keyid(&self) -> Option<Thumbprint> {
+        self.call().map(Call::keyid)
+    }
+
+    /// The verified envelope: the evidence that a receipt keeps; `None` where there is none.
+    #[must_use]
+    pub const fn call(&self) -> Option<&Call> {
+        match &self.means {
+            Means::Call(call) => Some(call),
+            Means::Bearer { .. } => None,
+        }
+    }
+
+    /// Whether the name in a rule means this caller.
+    #[must_use]
+    pub fn is_meant(&self, entry: &Identity) -> bool {
+        self.identity() == entry
+            || matches!(self.backing(), Backing::User(user) if user.is_meant(entry.as_str()))
     }
 }
 
@@ -58,29 +190,37 @@ impl Access<'static> {
 /// Whom a rule allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Users {
-    /// Everybody (`*`).
+    /// Everybody whose credential is taken (`*`).
     Everybody,
-    /// These identities.
+    /// Every identity that has a key at the verifier.
+    Registered,
+    /// These: `name`, or `name@org`.
     Named(Vec<Identity>),
 }
 
 impl Users {
-    fn allow(&self, identity: Option<&Identity>) -> bool {
-        match self {
-            Self::Everybody => true,
-            Self::Named(names) => identity.is_some_and(|identity| names.contains(identity)),
+    fn allow(&self, caller: Option<&Caller>) -> bool {
+        match (self, caller) {
+            (Self::Everybody, _) => true,
+            (_, None) => false,
+            (Self::Registered, Some(caller)) => matches!(caller.backing(), Backing::Registered),
+            (Self::Named(entries), Some(caller)) => entries.iter().any(|entry| caller.is_meant(entry)),
         }
     }
 }
 
 /// The rules of one pack.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     /// May be called without a credential.
     pub open: bool,
     /// May be called with a signed envelope.
     pub signed: bool,
-    /// May always call.
+    /// May be called with a token of the pack.
+    pub token: bool,
+    /// May be called with a token of an identity provider.
+    pub identity: bool,
+    /// May always call, with a credential that is taken.
     pub owner: Option<Identity>,
     /// Who may call it.
     pub allowed_users: Users,
@@ -89,14 +229,16 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// A pack that every identity that the verifier knows may call, and nobody else.
+    /// A pack that every identity with a key at the verifier may call with an envelope, and nobody else.
     #[must_use]
     pub const fn trusted() -> Self {
         Self {
             open: false,
             signed: true,
+            token: false,
+            identity: false,
             owner: None,
-            allowed_users: Users::Everybody,
+            allowed_users: Users::Registered,
             agents: BTreeMap::new(),
         }
     }
@@ -106,6 +248,93 @@ impl Pack {
     pub fn open() -> Self {
         Self { open: true, ..Self::trusted() }
     }
+
+    /// Decides for a caller, or for a request without any credential that is taken.
+    #[must_use]
+    pub fn decide(&self, caller: Option<&Caller>, access: &Access<'_>) -> Decision {
+        let decided = match caller {
+            None if !self.open => {
+                Err(Refusal::new(Code::Unauthenticated, "the request carries no credential"))
+            }
+            None => Ok(()),
+            Some(caller) => check_grant(caller, access).and_then(|()| self.check(caller, access)),
+        };
+        match decided.and_then(|()| self.check_agent(caller, access)) {
+            Ok(()) => Decision::Allow,
+            Err(refusal) => Decision::Deny(refusal),
+        }
+    }
+
+    /// Whether somebody may call the pack, whatever their envelope is restricted to.
+    #[must_use]
+    pub fn allows(&self, caller: &Caller, guid: &str) -> bool {
+        let access = Access { pack: Some(guid), ..Access::CALL };
+        self.check(caller, &access).is_ok()
+    }
+
+    /// Whether somebody may use an agent of it.
+    #[must_use]
+    pub fn allows_agent(&self, caller: Option<&Caller>, agent: &str) -> bool {
+        let access = Access { agent: Some(agent), ..Access::CALL };
+        self.check_agent(caller, &access).is_ok()
+    }
+
+    /// Whether somebody owns it.
+    #[must_use]
+    pub fn is_owned_by(&self, caller: &Caller) -> bool {
+        self.owner.as_ref().is_some_and(|owner| caller.is_meant(owner))
+    }
+
+    fn check(&self, caller: &Caller, access: &Access<'_>) -> Result<(), Refusal> {
+        let has_call = caller.call().is_some();
+        let allowed = match caller.backing() {
+            Backing::Token { pack } => {
+                let is_here = access.pack.is_some_and(|guid| guid.eq_ignore_ascii_case(pack));
+                is_here && (self.token || (has_call && self.signed))
+            }
+            Backing::User(_) => (self.identity || (has_call && self.signed)) && self.lists(caller),
+            Backing::Registered => self.signed && self.lists(caller),
+        };
+        // A credential at an open pack is worth no less than none.
+        if allowed || self.open {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::NotAllowed, "no rule allows this caller"))
+        }
+    }
+
+    fn lists(&self, caller: &Caller) -> bool {
+        self.is_owned_by(caller) || self.allowed_users.allow(Some(caller))
+    }
+
+    fn check_agent(&self, caller: Option<&Caller>, access: &Access<'_>) -> Result<(), Refusal> {
+        let Some(agent) = access.agent else { return Ok(()) };
+        if self.agents.is_empty()
+            || caller.is_some_and(|caller| self.is_owned_by(caller))
+            || self.agents.get(agent).is_some_and(|users| users.allow(caller))
+        {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::AgentNotAllowed, "no rule allows this caller this agent"))
+        }
+    }
+}
+
+fn check_grant(caller: &Caller, access: &Access<'_>) -> Result<(), Refusal> {
+    let Some(call) = caller.call() else { return Ok(()) };
+    let Some(grant) = call.grant() else { return Ok(()) };
+    let authority = call.base().authority();
+    let meant = |entry: &String| entry.eq_ignore_ascii_case(authority) || Some(entry.as_str()) == access.pack;
+    if grant.audiences().is_some_and(|audience| !audience.iter().any(meant)) {
+        return Err(Refusal::new(Code::AudienceMismatch, "neither this host nor this pack is in aud"));
+    }
+    if grant.scopes().is_some_and(|scopes| !scopes.iter().any(|scope| scope == access.scope)) {
+        return Err(Refusal::new(
+            Code::ScopeMissing,
+            "the scope that the request needs is not in the certificate",
+        ));
+    }
+    Ok(())
 }
 
 /// May, or may not and why.
@@ -133,26 +362,41 @@ impl Decision {
 /// The rules of a verifier.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    packs: BTreeMap<String, Pack>,
-    unlisted: Pack,
+    packs: BTreeMap<String, Arc<Pack>>,
+    unlisted: Arc<Pack>,
 }
 
 impl Policy {
     /// Rules for what is not listed.
     #[must_use]
-    pub const fn new(unlisted: Pack) -> Self {
-        Self { packs: BTreeMap::new(), unlisted }
+    pub fn new(unlisted: Pack) -> Self {
+        Self { packs: BTreeMap::new(), unlisted: Arc::new(unlisted) }
     }
 
-    /// Adds the rules of a pack, in place of those it had.
-    pub fn insert(&mut self, guid: String, pack: Pack) {
-        self.packs.insert(guid, pack);
+    /// Adds the rules of a pack, in place of those it had. Guids are the same in upper and lower case.
+    pub fn insert(&mut self, guid: &str, pack: Pack) {
+        self.packs.insert(guid.to_ascii_lowercase(), Arc::new(pack));
     }
 
     /// The rules for a pack: its own, else those for what is not listed.
     #[must_use]
-    pub fn pack(&self, guid: Option<&str>) -> &Pack {
-        guid.and_then(|guid| self.packs.get(guid)).unwrap_or(&self.unlisted)
+    pub fn pack(&self, guid: Option<&str>) -> &Arc<Pack> {
+        guid.and_then(|guid| self.get(guid)).unwrap_or(&self.unlisted)
+    }
+
+    /// The rules of a pack that is listed.
+    #[must_use]
+    pub fn get(&self, guid: &str) -> Option<&Arc<Pack>> {
+        if guid.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.packs.get(&guid.to_ascii_lowercase())
+        } else {
+            self.packs.get(guid)
+        }
+    }
+
+    /// What is listed, in the order of the guids, which are in lower case.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Pack>)> {
+        self.packs.iter().map(|(guid, pack)| (guid.as_str(), pack))
     }
 
     /// Whether anything can be called without a credential.
@@ -164,57 +408,6 @@ impl Policy {
     /// Decides for a caller, or for a request without any credential.
     #[must_use]
     pub fn decide(&self, caller: Option<&Caller>, access: &Access<'_>) -> Decision {
-        let pack = self.pack(access.pack);
-        let decided = match caller {
-            None if !pack.open => {
-                Err(Refusal::new(Code::Unauthenticated, "the request carries no credential"))
-            }
-            None => Ok(()),
-            Some(caller) => check_grant(caller, access).and_then(|()| check_pack(pack, caller)),
-        };
-        let identity = caller.map(Caller::identity);
-        match decided.and_then(|()| check_agent(pack, identity, access)) {
-            Ok(()) => Decision::Allow,
-            Err(refusal) => Decision::Deny(refusal),
-        }
-    }
-}
-
-fn check_grant(caller: &Caller, access: &Access<'_>) -> Result<(), Refusal> {
-    let Some(grant) = caller.call().grant() else { return Ok(()) };
-    let authority = caller.call().base().authority();
-    let meant = |entry: &String| entry.eq_ignore_ascii_case(authority) || Some(entry.as_str()) == access.pack;
-    if grant.audiences().is_some_and(|audience| !audience.iter().any(meant)) {
-        return Err(Refusal::new(Code::AudienceMismatch, "neither this host nor this pack is in aud"));
-    }
-    if grant.scopes().is_some_and(|scopes| !scopes.iter().any(|scope| scope == access.scope)) {
-        return Err(Refusal::new(
-            Code::ScopeMissing,
-            "the scope that the request needs is not in the certificate",
-        ));
-    }
-    Ok(())
-}
-
-fn check_pack(pack: &Pack, caller: &Caller) -> Result<(), Refusal> {
-    let identity = caller.identity();
-    let allowed =
-        pack.signed && (pack.owner.as_ref() == Some(identity) || pack.allowed_users.allow(Some(identity)));
-    // A signed call to an open pack is worth no less than one without a signature.
-    if allowed || pack.open {
-        Ok(())
-    } else {
-        Err(Refusal::new(Code::NotAllowed, "no rule allows this caller"))
-    }
-}
-
-fn check_agent(pack: &Pack, identity: Option<&Identity>, access: &Access<'_>) -> Result<(), Refusal> {
-    let Some(agent) = access.agent else { return Ok(()) };
-    let is_owner = identity.is_some() && pack.owner.as_ref() == identity;
-    if pack.agents.is_empty() || is_owner || pack.agents.get(agent).is_some_and(|users| users.allow(identity))
-    {
-        Ok(())
-    } else {
-        Err(Refusal::new(Code::AgentNotAllowed, "no rule allows this caller this agent"))
+        self.pack(access.pack).decide(caller, access)
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::error::{Code, Refusal};
 use crate::json::{Object, Value};
 use crate::key::{SigningKey, Thumbprint};
+use crate::login::Issuer;
 use crate::registry::{Record, Role};
 use crate::statement::{self, Unsigned, Untrusted, check_issued, malformed, only, text, time};
 use crate::time::Timestamp;
@@ -290,5 +291,13 @@ impl<T: Trust> Trust for WithRevocations<T> {
     fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
         self.list.check_age(self.max_age, now)?;
         self.trust.check_current(now)
+    }
+
+    fn issuer(&self, key: &Thumbprint) -> Option<Issuer> {
+        self.trust.issuer(key)
+    }
+
+    fn is_registered(&self, name: &str) -> bool {
+        self.trust.is_registered(name)
     }
 }

@@ -11,7 +11,8 @@ use crate::certificate::UntrustedCertificate;
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
-use crate::key::SigningKey;
+use crate::key::{SigningKey, VerifyingKey};
+use crate::login::UntrustedLogin;
 use crate::request::{COVERED, Field, Request};
 use crate::time::{Timestamp, Window};
 
@@ -19,8 +20,16 @@ use crate::time::{Timestamp, Window};
 #[derive(Clone, Debug)]
 pub struct Signer<'a> {
     key: &'a SigningKey,
-    certificate: Option<(&'a str, Timestamp)>,
+    certificate: Option<Held<'a>>,
     lifetime: u64,
+}
+
+/// A certificate that speaks of the call key.
+#[derive(Clone, Copy, Debug)]
+struct Held<'a> {
+    scheme: &'static str,
+    jws: &'a str,
+    expires: Timestamp,
 }
 
 impl<'a> Signer<'a> {
@@ -30,11 +39,25 @@ impl<'a> Signer<'a> {
     /// Those of [`UntrustedCertificate::parse`]; [`Code::CertificateInvalid`] when it is for another key.
     pub fn certified(key: &'a SigningKey, certificate: &'a str) -> Result<Self, Refusal> {
         let read = UntrustedCertificate::parse(certificate)?;
-        if read.call_key().thumbprint() != key.verifying_key().thumbprint() {
+        let held = Held { scheme: "jkt-jwt", jws: certificate, expires: read.expires() };
+        Self::holding(key, held, read.call_key())
+    }
+
+    /// Signs with a call key and the certificate that a verifier has issued for it at a login.
+    ///
+    /// # Errors
+    /// Those of [`UntrustedLogin::parse`]; [`Code::CertificateInvalid`] when it is for another key.
+    pub fn logged_in(key: &'a SigningKey, certificate: &'a str) -> Result<Self, Refusal> {
+        let read = UntrustedLogin::parse(certificate)?;
+        let held = Held { scheme: "jwt", jws: certificate, expires: read.expires() };
+        Self::holding(key, held, read.call_key())
+    }
+
+    fn holding(key: &'a SigningKey, held: Held<'a>, call_key: &VerifyingKey) -> Result<Self, Refusal> {
+        if call_key.thumbprint() != key.verifying_key().thumbprint() {
             return Err(Refusal::new(Code::CertificateInvalid, "the certificate is for another call key"));
         }
-        let certificate = Some((certificate, read.expires()));
-        Ok(Self { key, certificate, lifetime: Window::default().seconds() })
+        Ok(Self { key, certificate: Some(held), lifetime: Window::default().seconds() })
     }
 
     /// Signs with a call key that is registered at the verifier.
@@ -73,7 +96,8 @@ impl<'a> Signer<'a> {
         let expires = self.expires(created)?;
 
         let content_digest = body.map(digest::write);
-        let signature_key = self.certificate.map(|(jws, _)| alloc::format!("sig=jkt-jwt;jwt=\"{jws}\""));
+        let signature_key =
+            self.certificate.map(|held| alloc::format!("sig={};jwt=\"{}\"", held.scheme, held.jws));
         let mut fields: Vec<Field<'_>> = request.fields().to_vec();
         fields.extend(content_digest.as_deref().map(|value| ("content-digest", value.as_bytes())));
         fields.extend(signature_key.as_deref().map(|value| ("signature-key", value.as_bytes())));
@@ -115,10 +139,10 @@ impl<'a> Signer<'a> {
     fn expires(&self, created: Timestamp) -> Result<Timestamp, Refusal> {
         let expires = created.plus(self.lifetime);
         match self.certificate {
-            Some((_, end)) if created >= end => {
+            Some(held) if created >= held.expires => {
                 Err(Refusal::new(Code::CertificateExpired, "the certificate has run out"))
             }
-            Some((_, end)) => Ok(expires.min(end)),
+            Some(held) => Ok(expires.min(held.expires)),
             None => Ok(expires),
         }
     }

@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::error::Refusal;
 use crate::key::{Thumbprint, VerifyingKey};
+use crate::login::Issuer;
 use crate::registry::{self, Record, Records};
 use crate::time::Timestamp;
 
@@ -28,6 +29,13 @@ impl Identity {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The identity provider that vouches for somebody of such a name, and what it calls them: `github` and `alice` of
+    /// `github:alice`. `None` for a name that no provider gives.
+    #[must_use]
+    pub fn provider(&self) -> Option<(&str, &str)> {
+        self.0.split_once(':').filter(|(provider, name)| !provider.is_empty() && !name.is_empty())
     }
 }
 
@@ -83,6 +91,19 @@ pub trait Trust {
     /// # Errors
     /// [`Code::RevocationStale`](crate::Code::RevocationStale).
     fn check_current(&self, now: Timestamp) -> Result<(), Refusal>;
+
+    /// The verifier that issues login certificates with the key of this thumbprint, if its word counts here.
+    fn issuer(&self, key: &Thumbprint) -> Option<Issuer> {
+        let _ = key;
+        None
+    }
+
+    /// Whether an identity of this name has a key here. Rules that name it mean nobody else then: no user of an identity
+    /// provider who has the same name there.
+    fn is_registered(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
 }
 
 impl<T: Trust + ?Sized> Trust for &T {
@@ -96,6 +117,14 @@ impl<T: Trust + ?Sized> Trust for &T {
 
     fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
         (**self).check_current(now)
+    }
+
+    fn issuer(&self, key: &Thumbprint) -> Option<Issuer> {
+        (**self).issuer(key)
+    }
+
+    fn is_registered(&self, name: &str) -> bool {
+        (**self).is_registered(name)
     }
 }
 
@@ -111,6 +140,14 @@ impl<T: Trust + ?Sized> Trust for Arc<T> {
     fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
         (**self).check_current(now)
     }
+
+    fn issuer(&self, key: &Thumbprint) -> Option<Issuer> {
+        (**self).issuer(key)
+    }
+
+    fn is_registered(&self, name: &str) -> bool {
+        (**self).is_registered(name)
+    }
 }
 
 /// Keys held in memory.
@@ -118,6 +155,7 @@ impl<T: Trust + ?Sized> Trust for Arc<T> {
 pub struct TrustList {
     records: BTreeMap<Thumbprint, Record>,
     certificates: BTreeSet<(Thumbprint, String)>,
+    issuer: Option<Issuer>,
 }
 
 impl TrustList {
@@ -146,6 +184,11 @@ impl TrustList {
     /// Revokes one certificate: that with this `jti`, by this identity key.
     pub fn revoke_certificate(&mut self, identity_key: Thumbprint, id: &str) {
         self.certificates.insert((identity_key, id.into()));
+    }
+
+    /// Takes login certificates of this issuer for good.
+    pub fn trust_issuer(&mut self, issuer: Issuer) {
+        self.issuer = Some(issuer);
     }
 
     /// Puts a record in place of the one that its key has, if it has one.
@@ -194,5 +237,13 @@ impl Trust for TrustList {
     /// A list in memory is what its owner last said: always recent.
     fn check_current(&self, _: Timestamp) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    fn issuer(&self, key: &Thumbprint) -> Option<Issuer> {
+        self.issuer.clone().filter(|issuer| issuer.key.thumbprint() == *key)
+    }
+
+    fn is_registered(&self, name: &str) -> bool {
+        self.records.values().filter_map(Record::owner).any(|owner| owner.as_str() == name)
     }
 }

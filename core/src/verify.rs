@@ -5,11 +5,13 @@ use alloc::sync::Arc;
 
 use crate::authority::Authorities;
 use crate::base::SignatureBase;
-use crate::certificate::{Certificate, Claims, Grant, UntrustedCertificate};
+use crate::certificate::{Certificate, Claims, Grant, UntrustedCertificate, invalid};
 use crate::digest::{BodyHasher, ContentDigest};
 use crate::envelope::{Envelope, SignatureKey};
 use crate::error::{Code, Refusal};
 use crate::key::{Signature, Thumbprint, VerifyingKey};
+use crate::login::{Issuer, UntrustedLogin};
+use crate::policy::Backing;
 use crate::request::Request;
 use crate::time::{Timestamp, Window};
 use crate::trust::{Identity, Standing, Trust};
@@ -114,10 +116,17 @@ fn check_expires(expires: Timestamp, now: Timestamp) -> Result<(), Refusal> {
     if now > expires { Err(Refusal::new(Code::Expired, "expires has passed")) } else { Ok(()) }
 }
 
-/// Stage 4: the key that must have made the signature, and whom it speaks for (spec, V4.1 to V4.16).
+/// Stage 4: the key that must have made the signature, and whom it speaks for (spec, V4.1 to V4.21).
 struct CallKey {
     key: Key,
-    identity: Identity,
+    speaker: Speaker,
+}
+
+/// Whom a key speaks for, and on whose word.
+#[derive(Clone, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) identity: Identity,
+    pub(crate) backing: Backing,
 }
 
 enum Key {
@@ -145,21 +154,30 @@ impl CallKey {
             None => Self::registered(keyid, trust, now)?,
             Some(SignatureKey::Certificate(jws)) => match certificates.recall(jws) {
                 Some(certificate) => {
-                    certificate.check_time(now)?;
-                    let identity = speaker(certificate.claims(), keyid, trust, now)?;
-                    Self { key: Key::Certified(certificate), identity }
+                    let speaker = certified(certificate.claims(), keyid, trust, now)?;
+                    Self { key: Key::Certified(certificate), speaker }
                 }
                 None => {
                     let certificate = UntrustedCertificate::parse(jws)?;
-                    certificate.check_time(now)?;
-                    let identity = speaker(certificate.claims(), keyid, trust, now)?;
-                    Self { key: Key::Certified(certificates.keep(certificate.verify()?)), identity }
+                    let speaker = certified(certificate.claims(), keyid, trust, now)?;
+                    Self { key: Key::Certified(certificates.keep(certificate.verify()?)), speaker }
+                }
+            },
+            Some(SignatureKey::Login(jws)) => match certificates.recall(jws) {
+                Some(certificate) => {
+                    let (speaker, _) = logged_in(certificate.claims(), keyid, trust, now)?;
+                    Self { key: Key::Certified(certificate), speaker }
+                }
+                None => {
+                    let login = UntrustedLogin::parse(jws)?;
+                    let (speaker, issuer) = logged_in(login.claims(), keyid, trust, now)?;
+                    Self { key: Key::Certified(certificates.keep(login.verify(&issuer.key)?)), speaker }
                 }
             },
             Some(SignatureKey::OtherScheme) => {
                 return Err(Refusal::new(
                     Code::CertificateInvalid,
-                    "the scheme of Signature-Key is not jkt-jwt",
+                    "the scheme of Signature-Key is neither jkt-jwt nor jwt",
                 ));
             }
         };
@@ -179,7 +197,9 @@ impl CallKey {
             Standing::CallKey { expires, .. } if now >= expires => {
                 Err(Refusal::new(Code::CertificateExpired, "the registration of the key has run out"))
             }
-            Standing::CallKey { identity, key, .. } => Ok(Self { key: Key::Registered(key), identity }),
+            Standing::CallKey { identity, key, .. } => {
+                Ok(Self { key: Key::Registered(key), speaker: Speaker::registered(identity) })
+            }
         }
     }
 
@@ -191,19 +211,63 @@ impl CallKey {
     }
 }
 
-/// Whom a certificate speaks for, as far as the verifier knows it and its two keys now.
-fn speaker(
+impl Speaker {
+    fn registered(identity: Identity) -> Self {
+        let backing = Backing::of_registered(&identity);
+        Self { identity, backing }
+    }
+}
+
+/// What holds for every certificate, whoever has issued it; gives the thumbprint of the call key.
+fn check_claims(certificate: &Claims, keyid: &str, now: Timestamp) -> Result<Thumbprint, Refusal> {
+    certificate.check_time(now)?;
+    let call_key = certificate.call_key.thumbprint();
+    if Thumbprint::parse(keyid) == Some(call_key) {
+        Ok(call_key)
+    } else {
+        Err(invalid("keyid is not the key that the certificate speaks of"))
+    }
+}
+
+/// Whom a login certificate speaks for, and who has issued it.
+fn logged_in(
     certificate: &Claims,
     keyid: &str,
     trust: &impl Trust,
     now: Timestamp,
-) -> Result<Identity, Refusal> {
-    let call_key = certificate.call_key.thumbprint();
-    if Thumbprint::parse(keyid) != Some(call_key) {
-        return Err(Refusal::new(
-            Code::CertificateInvalid,
-            "keyid is not the key that the certificate speaks of",
-        ));
+) -> Result<(Speaker, Issuer), Refusal> {
+    let call_key = check_claims(certificate, keyid, now)?;
+    // One that was kept may be of the other kind: the scheme decides, not the text.
+    let login = certificate.login.as_ref().ok_or(invalid("a verifier has not issued the certificate"))?;
+    let issuer = trust.issuer(&certificate.issuer).ok_or(UNKNOWN)?;
+    if *issuer.url != *login.issuer() {
+        return Err(invalid("iss is not the verifier whose key has signed the certificate"));
+    }
+    match (trust.standing(&certificate.issuer), trust.standing(&call_key)) {
+        (Standing::Revoked, _) | (_, Standing::Revoked) => return Err(REVOKED),
+        (_, Standing::Identity { .. }) => {
+            return Err(refused("the call key is an identity key: those sign no requests"));
+        }
+        _ => {}
+    }
+    if certificate.id.as_deref().is_some_and(|id| trust.has_revoked(&certificate.issuer, id)) {
+        return Err(Refusal::new(Code::Revoked, "the certificate has been revoked"));
+    }
+    let identity = login.identity().clone();
+    let backing = Backing::of_user(&identity, Arc::clone(login.groups()), |name| trust.is_registered(name));
+    Ok((Speaker { identity, backing }, issuer))
+}
+
+/// Whom a certificate speaks for, as far as the verifier knows it and its two keys now.
+fn certified(
+    certificate: &Claims,
+    keyid: &str,
+    trust: &impl Trust,
+    now: Timestamp,
+) -> Result<Speaker, Refusal> {
+    let call_key = check_claims(certificate, keyid, now)?;
+    if certificate.login.is_some() {
+        return Err(invalid("a verifier has issued the certificate: its scheme is jwt"));
     }
     match (trust.standing(&certificate.issuer), trust.standing(&call_key)) {
         (Standing::Revoked, _) | (_, Standing::Revoked) => Err(REVOKED),
@@ -221,7 +285,7 @@ fn speaker(
             if expires.is_some_and(|expires| now >= expires) {
                 return Err(Refusal::new(Code::CertificateExpired, "the time of the identity key is over"));
             }
-            Ok(identity)
+            Ok(Speaker::registered(identity))
         }
     }
 }
@@ -229,7 +293,7 @@ fn speaker(
 /// What a verified envelope says: who calls, with which key, until when, and the evidence for it.
 #[derive(Clone, Debug)]
 pub struct Call {
-    identity: Identity,
+    speaker: Speaker,
     keyid: Thumbprint,
     certificate: Option<Arc<Certificate>>,
     base: SignatureBase,
@@ -247,7 +311,7 @@ impl Call {
             Key::Registered(_) => None,
         };
         Self {
-            identity: call_key.identity,
+            speaker: call_key.speaker,
             keyid,
             certificate,
             base,
@@ -261,7 +325,13 @@ impl Call {
     /// Who calls.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
-        &self.identity
+        &self.speaker.identity
+    }
+
+    /// On whose word it is them.
+    #[must_use]
+    pub const fn backing(&self) -> &Backing {
+        &self.speaker.backing
     }
 
     /// The thumbprint of the call key that made the signature.

@@ -122,7 +122,7 @@ fn errors_are_one_table() {
         assert_eq!(Code::parse(code.as_str()), Some(*code));
         assert_eq!(code.to_string(), code.as_str());
         assert!((1..=8).contains(&code.stage().number()));
-        assert!([400, 401, 403, 413, 503].contains(&code.status()));
+        assert!([400, 401, 403, 413, 429, 503].contains(&code.status()));
         assert!(!code.title().is_empty());
     }
     let numbers: Vec<u8> = Code::ALL.iter().map(|code| code.stage().number()).collect();
@@ -251,7 +251,7 @@ fn a_verified_call_says_what_was_signed() {
 fn a_policy_of_its_own_for_each_pack() {
     let mut policy = Policy::new(Pack::trusted());
     assert!(!policy.is_open());
-    policy.insert("p1".into(), Pack::open());
+    policy.insert("p1", Pack::open());
     assert!(policy.is_open());
     assert!(policy.pack(Some("p1")).open && !policy.pack(Some("p2")).open && !policy.pack(None).open);
     let access = |pack| Access { pack: Some(pack), agent: None, scope: "call" };
@@ -259,7 +259,7 @@ fn a_policy_of_its_own_for_each_pack() {
     assert_eq!(policy.decide(None, &access("p1")).into_result(), Ok(()));
     assert_eq!(code(policy.decide(None, &access("p2")).into_result()), Code::Unauthenticated);
     assert_eq!(code(policy.decide(None, &Access::CALL).into_result()), Code::Unauthenticated);
-    policy.insert("p1".into(), Pack { allowed_users: Users::Named(vec![alice()]), ..Pack::trusted() });
+    policy.insert("p1", Pack { allowed_users: Users::Named(vec![alice()]), ..Pack::trusted() });
     assert!(!policy.is_open());
     assert!(Policy::new(Pack::open()).is_open());
     let (keys, arriving) = signed(None);

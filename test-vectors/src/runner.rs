@@ -89,7 +89,7 @@ impl<C: CertificateCache> Session<C> {
         if let Some(rules) = &verifier.policy {
             policy = core::Policy::new(pack(&rules.unlisted)?);
             for (guid, rules) in &rules.packs {
-                policy.insert(guid.clone(), pack(rules)?);
+                policy.insert(guid, pack(rules)?);
             }
         }
         let memory = |capacity| Cache::Memory(MemoryReplayCache::new(capacity, *b"envelope vectors"));
@@ -156,8 +156,8 @@ impl<C: CertificateCache> Session<C> {
         self.policy.decide(Some(&caller), &wants).into_result().map_err(|refusal| (8, refusal))?;
         Ok(Verdict::Valid {
             identity: Some(caller.identity().to_string()),
-            keyid: Some(caller.keyid().to_string()),
-            base: Some(caller.call().base().as_str().to_owned()),
+            keyid: caller.keyid().map(|keyid| keyid.to_string()),
+            base: caller.call().map(|call| call.base().as_str().to_owned()),
         })
     }
 
@@ -188,6 +188,7 @@ fn pack(pack: &Pack) -> Result<core::Pack, Box<dyn Error>> {
         owner: pack.owner.as_deref().map(identity).transpose()?,
         allowed_users: users(&pack.allowed_users)?,
         agents,
+        ..core::Pack::trusted()
     })
 }
 

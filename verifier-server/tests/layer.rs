@@ -91,7 +91,7 @@ fn the_rules_of_its_pack_and_scope_hold() {
     let mut policy = Policy::new(Pack::trusted());
     let only_bob =
         Pack { allowed_users: Users::Named(vec![Identity::new("bob").unwrap()]), ..Pack::trusted() };
-    policy.insert("bobs".into(), only_bob);
+    policy.insert("bobs", only_bob);
     let layer = VerifierLayer::new(guard(policy));
     let bobs = run(pack_server().layer(layer.clone().for_pack("bobs")));
     let mine = run(pack_server().layer(layer.for_pack("mine").with_scope("report")));

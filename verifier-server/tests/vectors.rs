@@ -87,6 +87,7 @@ fn pack(pack: &vectors::Pack) -> Pack {
         owner: pack.owner.as_deref().map(identity),
         allowed_users: users(&pack.allowed_users),
         agents: pack.agents.iter().map(|(name, rule)| (name.clone(), users(rule))).collect(),
+        ..Pack::trusted()
     }
 }
 
@@ -96,7 +97,7 @@ impl Session {
         let mut policy =
             Policy::new(told.policy.as_ref().map_or(Pack::trusted(), |rules| pack(&rules.unlisted)));
         for (guid, rules) in told.policy.iter().flat_map(|rules| &rules.packs) {
-            policy.insert(guid.clone(), pack(rules));
+            policy.insert(guid, pack(rules));
         }
         let cache = match told.replay {
             None => Cache::Memory(ShardedReplayCache::new(1000).unwrap()),
@@ -129,7 +130,7 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     match session.guard.admit(&head, body, &access, |_| Ok(agent)).await {
         Ok(admitted) => {
             let caller =
-                admitted.caller.map(|caller| (caller.identity().to_string(), caller.keyid().to_string()));
+                admitted.caller.map(|caller| (caller.identity().to_string(), caller.keyid().unwrap().to_string()));
             Response::new(Body::from(serde_json::json!({"caller": caller}).to_string()))
         }
         Err(refusal) => problem(refusal, session.guard.clock().now()),
