@@ -272,6 +272,16 @@ impl Pack {
         self.check(caller, &access).is_ok()
     }
 
+    /// Whether an identity may call it with an envelope of a key that is registered at the verifier.
+    #[must_use]
+    pub fn allows_registered(&self, identity: &Identity) -> bool {
+        let is_named = match &self.allowed_users {
+            Users::Everybody | Users::Registered => true,
+            Users::Named(entries) => entries.contains(identity),
+        };
+        self.open || (self.signed && (is_named || self.owner.as_ref() == Some(identity)))
+    }
+
     /// Whether somebody may use an agent of it.
     #[must_use]
     pub fn allows_agent(&self, caller: Option<&Caller>, agent: &str) -> bool {

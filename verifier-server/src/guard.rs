@@ -1,10 +1,11 @@
 //! All stages of a verification over `http` types, in order: what the layer, the gateway and forward-auth share.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use envelope_core::{
-    Access, Caller, CertificateCache, Code, Field, Intact, Policy, Refusal, Request, SharedReplayCache,
+    Access, Caller, CertificateCache, Code, Field, Intact, Pack, Policy, Refusal, Request, SharedReplayCache,
     Trust, Verified, Verifier, is_enveloped,
 };
 use http::HeaderMap;
@@ -17,12 +18,66 @@ use crate::clock::Clock;
 use crate::mark::Mark;
 use crate::replay::ShardedReplayCache;
 
+/// Who may call what, and who has shown a bearer instead of an envelope.
+pub trait Rules {
+    /// Brings what is known up to date; asked before every decision.
+    ///
+    /// # Errors
+    /// [`Code::RevocationStale`] when it cannot be known what holds now.
+    fn catch_up(&self) -> impl Future<Output = Result<(), Refusal>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// The rules of a pack, or of what is not listed.
+    fn pack(&self, guid: Option<&str>) -> Arc<Pack>;
+
+    /// Who has shown the bearer of a request that is no envelope: the token of a pack, or that of an identity provider. `None`
+    /// where there is none that the pack takes.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`], [`Code::ProviderUnavailable`], [`Code::TooManyAttempts`].
+    fn bearer(
+        &self,
+        head: &Parts,
+        guid: Option<&str>,
+        rules: &Pack,
+    ) -> impl Future<Output = Result<Option<Caller>, Refusal>> + Send {
+        let _ = (head, guid, rules);
+        std::future::ready(Ok(None))
+    }
+}
+
+impl Rules for Policy {
+    fn pack(&self, guid: Option<&str>) -> Arc<Pack> {
+        Arc::clone(Self::pack(self, guid))
+    }
+}
+
+impl<P: Rules + Sync + Send> Rules for Arc<P> {
+    fn catch_up(&self) -> impl Future<Output = Result<(), Refusal>> + Send {
+        (**self).catch_up()
+    }
+
+    fn pack(&self, guid: Option<&str>) -> Arc<Pack> {
+        (**self).pack(guid)
+    }
+
+    fn bearer(
+        &self,
+        head: &Parts,
+        guid: Option<&str>,
+        rules: &Pack,
+    ) -> impl Future<Output = Result<Option<Caller>, Refusal>> + Send {
+        (**self).bearer(head, guid, rules)
+    }
+}
+
 /// A verifier with everything it needs to decide: whom it trusts, what it has seen, who may call what.
 #[derive(Debug)]
-pub struct Guard<T, R = ShardedReplayCache> {
+pub struct Guard<T, P = Policy, R = ShardedReplayCache> {
     verifier: Verifier<ShardedCertificateCache>,
     trust: T,
-    policy: Policy,
+    rules: P,
     replay: Arc<R>,
     clock: Clock,
     mark: Option<Arc<Mark>>,
@@ -35,16 +90,18 @@ pub struct Guard<T, R = ShardedReplayCache> {
 pub struct Admitted {
     /// Who calls; `None` when the request carries no credential and needs none.
     pub caller: Option<Caller>,
+    /// The rules by which it may pass.
+    pub rules: Arc<Pack>,
     /// The whole body: the one that was signed, where there is a caller.
     pub body: Bytes,
 }
 
 /// What a request is held to.
 #[derive(Debug)]
-pub(crate) struct Terms<'a, T, C> {
+pub(crate) struct Terms<'a, T, P, C> {
     pub(crate) verifier: &'a Verifier<C>,
     pub(crate) trust: &'a T,
-    pub(crate) policy: &'a Policy,
+    pub(crate) rules: &'a P,
     /// The longest body, in bytes.
     pub(crate) max_body: usize,
 }
@@ -54,27 +111,27 @@ const MEBIBYTE: usize = 1 << 20;
 /// Certificates that are kept ready: callers that take turns within minutes.
 const CERTIFICATES: usize = 1024;
 
-impl<T: Trust> Guard<T> {
+impl<T: Trust, P: Rules> Guard<T, P> {
     /// A guard with a replay cache in memory for a million live nonces, a cache of certificates, and bodies of 1 MiB at most.
     ///
     /// # Panics
     /// Never on a system that has random bytes.
     #[must_use]
     #[allow(clippy::expect_used, reason = "a verifier without random bytes must not start")]
-    pub fn new(verifier: Verifier, trust: T, policy: Policy) -> Self {
+    pub fn new(verifier: Verifier, trust: T, rules: P) -> Self {
         let replay = ShardedReplayCache::new(1_000_000).expect("the system has random bytes");
         let (replay, clock) = (Arc::new(replay), Clock::system());
         let verifier = verifier.with_certificates(ShardedCertificateCache::new(CERTIFICATES));
-        Self { verifier, trust, policy, replay, clock, mark: None, max_body: MEBIBYTE }
+        Self { verifier, trust, rules, replay, clock, mark: None, max_body: MEBIBYTE }
     }
 }
 
-impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
+impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     /// The same with another replay cache: one with another capacity, or one that several verifiers share.
     #[must_use]
-    pub fn with_replay_cache<S>(self, replay: Arc<S>) -> Guard<T, S> {
-        let Self { verifier, trust, policy, clock, mark, max_body, .. } = self;
-        Guard { verifier, trust, policy, replay, clock, mark, max_body }
+    pub fn with_replay_cache<S>(self, replay: Arc<S>) -> Guard<T, P, S> {
+        let Self { verifier, trust, rules, clock, mark, max_body, .. } = self;
+        Guard { verifier, trust, rules, replay, clock, mark, max_body }
     }
 
     /// The same with another clock.
@@ -110,10 +167,16 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         &self.trust
     }
 
-    /// The policy.
+    /// Who may call what.
     #[must_use]
-    pub const fn policy(&self) -> &Policy {
-        &self.policy
+    pub const fn rules(&self) -> &P {
+        &self.rules
+    }
+
+    /// The longest body, in bytes.
+    #[must_use]
+    pub const fn max_body(&self) -> usize {
+        self.max_body
     }
 
     /// The clock.
@@ -122,7 +185,8 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         &self.clock
     }
 
-    /// Takes a request through every stage. `agent_of` finds the agent that the body names, where there are rules for it.
+    /// Takes a request through every stage. `agent_of` is shown the rules and the body, and finds the agent that it names, where
+    /// there are rules for it.
     ///
     /// # Errors
     /// The refusal of the first step that fails.
@@ -131,28 +195,30 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         head: &Parts,
         body: B,
         access: &Access<'_>,
-        agent_of: impl FnOnce(&[u8]) -> Result<Option<String>, Refusal>,
+        agent_of: impl FnOnce(&Pack, &[u8]) -> Result<Option<String>, Refusal>,
     ) -> Result<Admitted, Refusal>
     where
         B: Body<Data = Bytes>,
     {
-        let Self { verifier, trust, policy, max_body, .. } = self;
-        let terms = Terms { verifier, trust, policy, max_body: *max_body };
+        let Self { verifier, trust, rules, max_body, .. } = self;
+        rules.catch_up().await?;
+        let terms = Terms { verifier, trust, rules, max_body: *max_body };
         self.admit_on(&terms, head, body, access, agent_of).await
     }
 
     /// The same on other terms than the guard's own; what was seen, and the clock, are the same.
-    pub(crate) async fn admit_on<B, U: Trust, C: CertificateCache>(
+    pub(crate) async fn admit_on<B, U: Trust, Q: Rules, C: CertificateCache>(
         &self,
-        terms: &Terms<'_, U, C>,
+        terms: &Terms<'_, U, Q, C>,
         head: &Parts,
         body: B,
         access: &Access<'_>,
-        agent_of: impl FnOnce(&[u8]) -> Result<Option<String>, Refusal>,
+        agent_of: impl FnOnce(&Pack, &[u8]) -> Result<Option<String>, Refusal>,
     ) -> Result<Admitted, Refusal>
     where
         B: Body<Data = Bytes>,
     {
+        let rules = terms.rules.pack(access.pack);
         let (caller, body) = match self.verify(terms.verifier, terms.trust, head)? {
             Some(verified) => {
                 let mut check = verified.body();
@@ -161,16 +227,17 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
                 (Some(self.caller(intact).await?), body)
             }
             None => {
+                let caller = terms.rules.bearer(head, access.pack, &rules).await?;
                 // Nobody makes a verifier read a body that it would not let through.
                 let access = Access { agent: None, ..*access };
-                terms.policy.decide(None, &access).into_result()?;
-                (None, read(body, terms.max_body, |_| ()).await?)
+                rules.decide(caller.as_ref(), &access).into_result()?;
+                (caller, read(body, terms.max_body, |_| ()).await?)
             }
         };
-        let agent = agent_of(&body)?;
+        let agent = agent_of(&rules, &body)?;
         let access = Access { agent: agent.as_deref(), ..*access };
-        terms.policy.decide(caller.as_ref(), &access).into_result()?;
-        Ok(Admitted { caller, body })
+        rules.decide(caller.as_ref(), &access).into_result()?;
+        Ok(Admitted { caller, rules, body })
     }
 
     /// The same for a request whose body stays with the proxy that asks: whoever reads it must check the digest.
@@ -182,15 +249,17 @@ impl<T: Trust, R: SharedReplayCache> Guard<T, R> {
         head: &Parts,
         access: &Access<'_>,
     ) -> Result<Option<Caller>, Refusal> {
+        self.rules.catch_up().await?;
+        let rules = self.rules.pack(access.pack);
         let caller = match self.verify(&self.verifier, &self.trust, head)? {
             Some(verified) => {
                 let body_expected = !["GET", "HEAD", "OPTIONS"].contains(&head.method.as_str());
                 let intact = verified.body_checked_elsewhere(body_expected)?;
                 Some(self.caller(intact).await?)
             }
-            None => None,
+            None => self.rules.bearer(head, access.pack, &rules).await?,
         };
-        self.policy.decide(caller.as_ref(), access).into_result()?;
+        rules.decide(caller.as_ref(), access).into_result()?;
         Ok(caller)
     }
 
@@ -260,6 +329,22 @@ pub(crate) fn target(head: &Parts) -> std::borrow::Cow<'_, str> {
         }
         _ => uri.to_string().into(),
     }
+}
+
+/// Takes out what has served its purpose: a bearer that was the caller's credential here is nobody else's business.
+pub(crate) fn strip_credential(headers: &mut HeaderMap, caller: Option<&Caller>) {
+    if caller.is_some_and(|caller| caller.call().is_none()) {
+        headers.remove(http::header::AUTHORIZATION);
+    }
+}
+
+#[cfg(feature = "server")]
+/// The bearer of a request; `None` where there is no such credential, or more than one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, bearer) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(bearer.trim_ascii()).filter(|bearer| !bearer.is_empty())
 }
 
 /// Takes out what only a verifier may say. Whoever sends it, it is not believed.

@@ -22,19 +22,22 @@
 //! # Ok::<(), envelope_core::Refusal>(())
 //! ```
 
+mod agent;
 mod certificates;
 mod clock;
 mod guard;
 mod layer;
 mod mark;
+mod place;
 mod problem;
 mod replay;
 #[cfg(feature = "server")]
 pub mod server;
 
+pub use agent::AgentCalls;
 pub use certificates::ShardedCertificateCache;
 pub use clock::Clock;
-pub use guard::{Admitted, Guard};
+pub use guard::{Admitted, Guard, Rules};
 pub use layer::{VerifierLayer, VerifierService};
 pub use mark::Mark;
 pub use problem::{ACCEPT_SIGNATURE, problem};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use envelope_verifier::Clock;
-use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, Keys, serve};
+use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, Known, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -61,11 +61,12 @@ fn run(config: Config) -> Result<(), ConfigError> {
         let address = listener.local_addr().unwrap_or(config.listen);
         let clock = Clock::system();
         let data_dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &clock)).transpose()?;
-        let keys = Arc::new(Keys::open(&config, &clock).await?);
-        let counts = keys.counts().await?;
+        let known = Arc::new(Known::open(&config, address, &clock).await?);
+        let counts = known.counts().await?;
         let mark = data_dir.as_ref().map(DataDir::mark);
-        let app = App::new(&config, address, clock.clone(), Arc::clone(&keys), mark)?;
-        announce(&config, address, counts);
+        let app = App::new(&config, address, clock.clone(), Arc::clone(&known), mark)?;
+        let stop = stop();
+        announce(&config, address, counts, &known.open_packs());
         let reserving = async {
             match &data_dir {
                 Some(data_dir) => data_dir.keep_reserving(&clock).await,
@@ -73,10 +74,11 @@ fn run(config: Config) -> Result<(), ConfigError> {
             }
         };
         tokio::select! {
-            () = serve(listener, app.router(), config.timeouts, stop()) => {}
+            () = serve(listener, app.router(), config.timeouts, stop) => {}
             () = reserving => {}
-            () = keys.keep_current() => {}
+            () = known.keep_current() => {}
         }
+        known.note_uses().await;
         if let Some(data_dir) = data_dir {
             data_dir.close();
         }
@@ -87,17 +89,18 @@ fn run(config: Config) -> Result<(), ConfigError> {
     served
 }
 
-/// Done when the process is asked to stop.
-async fn stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("signals cannot be watched: stop with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Done when the process is asked to stop: from the moment on at which this is called, not at which it is waited for.
+fn stop() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            tracing::warn!("signals cannot be watched: stop with SIGKILL");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
@@ -108,7 +111,7 @@ fn start_log() {
     log.with_ansi(stderr().is_terminal()).init();
 }
 
-fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64, i64)>) {
+fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64, i64)>, open: &[String]) {
     let mut out = stderr().lock();
     let identities: Vec<String> = config.trust.identities().into_iter().collect();
     // A terminal that is gone is no reason not to serve.
@@ -120,6 +123,14 @@ fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64,
     );
     if let Some((keys, identities)) = counts {
         let _ = writeln!(out, "envelope-verifier: the store has {keys} keys of {identities} identities");
+    }
+    if config.auth_required && !open.is_empty() {
+        const SHOWN: usize = 20;
+        let shown = open.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = open.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ =
+            writeln!(out, "envelope-verifier: --auth-required closes packs that were open: {shown}{more}");
     }
     if !config.auth_required {
         let _ =

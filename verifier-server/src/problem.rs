@@ -1,7 +1,7 @@
 //! Refusals as HTTP answers: `application/problem+json` (RFC 9457; spec, section 7).
 
 use bytes::Bytes;
-use envelope_core::{Refusal, Timestamp};
+use envelope_core::{Code, Refusal, Timestamp};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
@@ -46,6 +46,14 @@ pub(crate) fn problem_with_status<B: From<Bytes>>(
         server_time: now.as_unix(),
     };
     let mut response = answer(status, &body);
+    let wait = match told.code() {
+        Code::TooManyAttempts => Some("60"),
+        Code::ProviderUnavailable => Some("5"),
+        _ => None,
+    };
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(wait));
+    }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = format!("Signature realm=\"envelope\", error=\"{}\"", told.code());
         if let Ok(challenge) = HeaderValue::try_from(challenge) {

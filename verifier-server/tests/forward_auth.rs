@@ -10,9 +10,8 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
+use support::proxy::Proxy;
 use support::{Answer, Http, PackServer, Person, Program, exchange, key};
 
 const TARGET: &str = "/api/pack/p1/agent?trace=1";
@@ -134,52 +133,6 @@ fn without_auth_required_the_caller_may_be_nobody() {
     let ask =
         asked(&Http::new("GET", "/", AUTHORITY), &[("X-Original-Method", "GET"), ("X-Original-URI", "/")]);
     assert_eq!(told(&verifier.send(&ask.header("Envelope-Identity", "alice"))), (200, Some(""), Some("")));
-}
-
-/// A proxy from Debian's packages, run in a directory of its own.
-struct Proxy {
-    child: Child,
-    address: SocketAddr,
-    _directory: tempfile::TempDir,
-}
-
-impl Proxy {
-    fn start(
-        program: &str,
-        arguments: &[&str],
-        configuration: impl FnOnce(SocketAddr, &str) -> String,
-    ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // Free a moment ago; a proxy cannot be told to choose its own port and say which.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let path = directory.path().to_str().unwrap();
-        let file = directory.path().join("proxy.conf");
-        std::fs::write(&file, configuration(address, path)).unwrap();
-        let child = Command::new(program)
-            .args(arguments)
-            .arg(&file)
-            .env("HOME", path)
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|_| panic!("{program} IS NOT INSTALLED: apt-get install {program}"));
-        let proxy = Self { child, address, _directory: directory };
-        for _ in 0..200 {
-            if std::net::TcpStream::connect(address).is_ok() {
-                return proxy;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("{program} did not start");
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // nginx runs without a master here, so that it goes with this one signal.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What README shows, with the ports of this test in place of those that are printed there.
@@ -304,15 +257,8 @@ fn through(start: impl FnOnce(SocketAddr, SocketAddr) -> Proxy) {
 #[test]
 fn nginx() {
     through(|verifier, pack| {
-        Proxy::start("nginx", &["-c"], |address, directory| {
-            let server = recipe("nginx", address, verifier, pack);
-            let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                .map(|name| format!("{name}_temp_path {directory}/{name};\n"))
-                .concat();
-            format!(
-                "daemon off;\nmaster_process off;\npid {directory}/pid;\nerror_log stderr;\nevents {{}}\n\
-                 http {{\naccess_log off;\n{paths}{server}}}\n"
-            )
+        Proxy::start("nginx", &["-c"], |[address, _], directory| {
+            support::proxy::nginx(&recipe("nginx", address, verifier, pack), directory)
         })
     });
 }
@@ -320,8 +266,8 @@ fn nginx() {
 #[test]
 fn caddy() {
     through(|verifier, pack| {
-        Proxy::start("caddy", &["run", "--adapter", "caddyfile", "--config"], |address, _| {
-            format!("{{\n\tadmin off\n\tauto_https off\n}}\n{}", recipe("caddyfile", address, verifier, pack))
+        Proxy::start("caddy", &["run", "--adapter", "caddyfile", "--config"], |[address, _], _| {
+            support::proxy::caddyfile(&recipe("caddyfile", address, verifier, pack))
         })
     });
 }

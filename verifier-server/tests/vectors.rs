@@ -24,7 +24,7 @@ use envelope_core::{
 };
 use envelope_test_vectors as vectors;
 use envelope_verifier::server::{config::Timeouts, serve};
-use envelope_verifier::{Clock, Guard, ShardedReplayCache, problem};
+use envelope_verifier::{Clock, Guard, Mark, ShardedReplayCache, problem};
 use support::read_answer;
 
 /// The server under test: it takes the verifier of one vector after the other.
@@ -32,26 +32,30 @@ use support::read_answer;
 struct Server(Arc<Mutex<Option<Arc<Session>>>>);
 
 struct Session {
-    guard: Guard<vectors::Known, Cache>,
+    guard: Guard<vectors::Known, Policy, Cache>,
     time: Arc<Time>,
     wants: Mutex<Option<vectors::Access>>,
 }
 
-/// The clock of a step: its first reading, and all later ones.
+/// The clock of a step: its first reading, its second, and all later ones.
 #[derive(Default)]
 struct Time {
     now: AtomicU64,
     after_body: AtomicU64,
+    at_replay: AtomicU64,
 }
 
 impl Time {
     fn set(&self, step: &vectors::Step) {
         self.now.store(step.now, Ordering::SeqCst);
-        self.after_body.store(step.now_after_body.unwrap_or(step.now), Ordering::SeqCst);
+        let after_body = step.now_after_body.unwrap_or(step.now);
+        self.after_body.store(after_body, Ordering::SeqCst);
+        self.at_replay.store(step.now_at_replay.unwrap_or(after_body), Ordering::SeqCst);
     }
 
     fn read(&self) -> Timestamp {
-        Timestamp::from_unix(self.now.swap(self.after_body.load(Ordering::SeqCst), Ordering::SeqCst))
+        let last = self.at_replay.load(Ordering::SeqCst);
+        Timestamp::from_unix(self.now.swap(self.after_body.swap(last, Ordering::SeqCst), Ordering::SeqCst))
     }
 }
 
@@ -92,7 +96,8 @@ fn pack(pack: &vectors::Pack) -> Pack {
 }
 
 impl Session {
-    fn new(told: &vectors::Verifier) -> Self {
+    /// A verifier that begins; what was created until `begun`, an earlier run could have accepted.
+    fn new(told: &vectors::Verifier, begun: Option<u64>) -> Self {
         let trust = told.known().unwrap();
         let mut policy =
             Policy::new(told.policy.as_ref().map_or(Pack::trusted(), |rules| pack(&rules.unlisted)));
@@ -113,6 +118,14 @@ impl Session {
             .with_replay_cache(Arc::new(cache))
             .with_clock(Clock::new(move || clock.read()))
             .with_max_body(usize::try_from(told.max_body.unwrap_or(1 << 20)).unwrap());
+        let guard = match begun {
+            None => guard,
+            Some(begun) => {
+                let mark = Mark::new(Timestamp::from_unix(begun));
+                mark.reserve(Timestamp::from_unix(u64::MAX));
+                guard.with_mark(Arc::new(mark))
+            }
+        };
         Self { guard, time, wants: Mutex::default() }
     }
 }
@@ -127,10 +140,11 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
         scope: &wants.scope,
     });
     let agent = wants.as_ref().and_then(|wants| wants.agent.clone());
-    match session.guard.admit(&head, body, &access, |_| Ok(agent)).await {
+    match session.guard.admit(&head, body, &access, |_, _| Ok(agent)).await {
         Ok(admitted) => {
-            let caller =
-                admitted.caller.map(|caller| (caller.identity().to_string(), caller.keyid().unwrap().to_string()));
+            let caller = admitted
+                .caller
+                .map(|caller| (caller.identity().to_string(), caller.keyid().unwrap().to_string()));
             Response::new(Body::from(serde_json::json!({"caller": caller}).to_string()))
         }
         Err(refusal) => problem(refusal, session.guard.clock().now()),
@@ -167,9 +181,16 @@ fn every_vector_over_a_socket() {
     let address = run(server.clone());
     let (mut put, mut refused_as_http, mut not_carried) = (0, BTreeMap::new(), 0);
     for vector in vectors::load().unwrap() {
-        let session = Arc::new(Session::new(&vector.verifier));
-        *server.0.lock().unwrap() = Some(Arc::clone(&session));
+        let begin = |begun| {
+            let session = Arc::new(Session::new(&vector.verifier, begun));
+            *server.0.lock().unwrap() = Some(Arc::clone(&session));
+            session
+        };
+        let mut session = begin(None);
         for step in vector.steps() {
+            if step.restart.is_some() {
+                session = begin(step.restart);
+            }
             let vectors::Message::Request(request) = &step.message else {
                 not_carried += 1;
                 continue;

@@ -8,10 +8,17 @@ use std::path::PathBuf;
 use envelope_core::key::format::KeyRef;
 use envelope_core::{
     Authorities, Identity, Pack, Policy, Standing, Thumbprint, Timestamp, Trust, TrustList, Users, Window,
+    target,
 };
+use http::Method;
 
-use super::flags::{Accept, Flags, UserList};
+use super::flags::{Flags, RouteAccess, RouteTable};
 use super::offline::Revocations;
+use super::packs;
+use super::packs::rule_set::{Accept, UserList};
+use super::provider::{GithubConfig, OidcConfig, ProviderConfig};
+use crate::agent::AgentCalls;
+use crate::place::{self, Place};
 
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
@@ -36,8 +43,20 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// Who may administer keys.
     pub admins: Vec<Identity>,
-    /// The packs that have rules, in order.
-    pub packs: BTreeSet<String>,
+    /// The URL by which login certificates are issued; `None`: that of the first authority.
+    pub url: Option<String>,
+    /// How long a login is good, in seconds.
+    pub login_ttl: u64,
+    /// The identity providers.
+    pub providers: ProviderConfig,
+    /// How many bad credentials an address may show in a minute.
+    pub attempts: u32,
+    /// Where a call names its agent.
+    pub agent_calls: AgentCalls,
+    /// The member of JSON bodies that says who calls.
+    pub user_member: Option<String>,
+    /// Routes of the upstream that are no pack's.
+    pub(crate) routes: Vec<Route>,
     /// The revocation list of another verifier.
     pub revocations: Option<Revocations>,
     /// The longest body, in bytes.
@@ -50,6 +69,16 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Proxies whose forwarding fields are believed; none: loopback.
     pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// A route of the upstream that is no pack's.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) access: RouteAccess,
+    /// Whether the answer lists packs, of which a caller is shown what they may call.
+    pub(crate) lists_packs: bool,
 }
 
 /// How long things may take, in seconds.
@@ -103,6 +132,8 @@ impl Flags {
             "leave --window out for 60 seconds",
         ))?;
         let revocations = self.revocations()?;
+        let providers = self.providers()?;
+        self.check_providers(&providers)?;
         Ok(Config {
             listen,
             upstream: self.upstream.as_deref().map(read_upstream).transpose()?,
@@ -113,8 +144,22 @@ impl Flags {
             authorities: self.authority,
             store: self.store.or_else(|| self.data_dir.as_ref().map(|path| path.join("store.sqlite"))),
             admins: self.admin.iter().map(|name| read_identity(name)).collect::<Result<_, _>>()?,
-            packs: self.pack.iter().map(|pack| pack.guid.clone()).collect(),
             revocations,
+            providers,
+            url: self.url.map(read_url).transpose()?,
+            login_ttl: read_login_ttl(self.login_ttl)?,
+            attempts: match self.attempts.unwrap_or(30) {
+                0 => {
+                    return Err(ConfigError::new(
+                        "--attempts is 0: nobody could mistype anything",
+                        "leave it out for its default",
+                    ));
+                }
+                attempts => attempts,
+            },
+            agent_calls: read_agent_calls(self.agent_path, self.agent_member)?,
+            user_member: self.user_member.filter(|member| !member.is_empty()),
+            routes: self.route.into_iter().map(read_route).collect::<Result<_, _>>()?,
             data_dir: self.data_dir,
             max_body: count(self.max_body, 1 << 20)?,
             replay_capacity: count(self.replay_capacity, 1_000_000)?,
@@ -136,6 +181,12 @@ impl Flags {
                 ConfigError::new("a --trust is not NAME=KEY", "write --trust alice=alice.pub.pem")
             })?;
             let (identity, key) = (read_identity(name)?, read_key(name, key)?.thumbprint());
+            if identity.is_reserved() {
+                return Err(ConfigError::new(
+                    format!("{name} is a name that only tokens have"),
+                    "choose one that does not begin with pack:",
+                ));
+            }
             check_new(&trust, &key)?;
             trust.trust(identity, key);
         }
@@ -182,7 +233,7 @@ impl Flags {
         let mut policy = Policy::new(if self.auth_required { Pack::trusted() } else { Pack::open() });
         let mut guids = BTreeSet::new();
         for table in &self.pack {
-            if !guids.insert(&table.guid) {
+            if !guids.insert(table.guid.to_ascii_lowercase()) {
                 return Err(ConfigError::new(
                     format!("pack {} is there twice", table.guid),
                     "put its rules into one [[pack]]",
@@ -191,18 +242,24 @@ impl Flags {
             if table.accept.is_empty() {
                 return Err(ConfigError::new(
                     format!("pack {} accepts nothing", table.guid),
-                    "accept is a list of \"signed\" and \"open\"",
+                    "accept is a list of \"signed\", \"identity\" and \"open\"",
                 ));
             }
-            if !super::place::is_guid(&table.guid) {
+            if !place::is_guid(&table.guid) {
                 return Err(ConfigError::new(
                     format!("pack guid {:?} cannot stand in a path", table.guid),
-                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and not deploy",
+                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and not deploy, list or health",
+                ));
+            }
+            if table.accept.contains(&Accept::Token) {
+                return Err(ConfigError::new(
+                    format!("pack {} accepts token, and the configuration keeps no tokens", table.guid),
+                    "register it in the store instead: envelope pack register GUID --accept token",
                 ));
             }
             let mut agents = BTreeMap::new();
             for agent in &table.agent {
-                if agents.insert(agent.name.clone(), read_users(&agent.allowed_users)?).is_some() {
+                if agents.insert(agent.name.clone(), read_users(Some(&agent.allowed_users))?).is_some() {
                     return Err(ConfigError::new(
                         format!("pack {} has two rules for one agent", table.guid),
                         "put them into one [[pack.agent]]",
@@ -210,17 +267,94 @@ impl Flags {
                 }
             }
             let pack = Pack {
-                // While auth is required, nothing passes without a credential, and open means: whoever is known.
-                open: table.accept.contains(&Accept::Open) && !self.auth_required,
-                signed: table.accept.contains(&Accept::Signed) || self.auth_required,
+                open: table.accept.contains(&Accept::Open),
+                signed: table.accept.contains(&Accept::Signed),
+                token: false,
+                identity: table.accept.contains(&Accept::Identity),
                 owner: table.owner.as_deref().map(read_identity).transpose()?,
-                allowed_users: table.allowed_users.as_ref().map_or(Ok(Users::Everybody), read_users)?,
+                allowed_users: read_users(table.allowed_users.as_ref())?,
                 agents,
             };
-            policy.insert(table.guid.clone(), pack);
+            policy.insert(&table.guid, packs::under(pack, self.auth_required));
         }
         Ok(policy)
     }
+
+    fn providers(&self) -> Result<ProviderConfig, ConfigError> {
+        let is_github = self.github || self.github_api.is_some() || self.github_client_id.is_some();
+        let github = is_github.then(|| GithubConfig {
+            api: self.github_api.clone().unwrap_or_else(|| GithubConfig::API.into()),
+            web: self.github_web.clone().unwrap_or_else(|| GithubConfig::WEB.into()),
+            client_id: self.github_client_id.clone(),
+        });
+        let says_oidc =
+            self.oidc_client_id.is_some() || self.oidc_audience.is_some() || self.oidc_name.is_some();
+        if says_oidc && self.oidc_issuer.is_none() {
+            return Err(ConfigError::new(
+                "an --oidc- flag is there, and no issuer",
+                "write --oidc-issuer https://issuer.example",
+            ));
+        }
+        let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
+        let oidc = self.oidc_issuer.clone().map(|issuer| OidcConfig {
+            name: or(&self.oidc_name, "oidc"),
+            issuer,
+            client_id: self.oidc_client_id.clone(),
+            audience: self.oidc_audience.clone(),
+            algorithms: if self.oidc_algorithm.is_empty() {
+                OidcConfig::ALGORITHMS.map(Into::into).to_vec()
+            } else {
+                self.oidc_algorithm.clone()
+            },
+            user_claim: or(&self.oidc_user_claim, "sub"),
+            groups_claim: or(&self.oidc_groups_claim, "groups"),
+            scope: or(&self.oidc_scope, "openid"),
+        });
+        Ok(ProviderConfig { github, oidc })
+    }
+
+    /// A pack that takes what nobody here can check is a mistake.
+    fn check_providers(&self, providers: &ProviderConfig) -> Result<(), ConfigError> {
+        let has_provider = providers.github.is_some() || providers.oidc.is_some();
+        match self.pack.iter().find(|pack| pack.accept.contains(&Accept::Identity)) {
+            Some(pack) if !has_provider => Err(ConfigError::new(
+                format!("pack {} accepts identity, and there is no identity provider", pack.guid),
+                "add --github or --oidc-issuer",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    /// The authorities, for a program that listens on `address`.
+    #[must_use]
+    pub fn authorities_at(&self, address: SocketAddr) -> Vec<String> {
+        if !self.authorities.is_empty() {
+            return self.authorities.clone();
+        }
+        // Clients leave the default port out.
+        let port = if address.port() == 80 { String::new() } else { format!(":{}", address.port()) };
+        let ip = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
+        vec![format!("{ip}{port}"), format!("localhost{port}")]
+    }
+
+    /// The URL by which it issues login certificates.
+    #[must_use]
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        self.url.clone().unwrap_or_else(|| {
+            let authority = self.authorities_at(address).into_iter().next().unwrap_or_default();
+            let scheme = if names_this_machine(&authority) { "http" } else { "https" };
+            format!("{scheme}://{}", authority.to_ascii_lowercase())
+        })
+    }
+}
+
+/// Whether an authority is of the machine itself, where nothing has a certificate.
+fn names_this_machine(authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    address.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// What is wrong with the configuration, and how to mend it.
@@ -261,15 +395,62 @@ fn check_new(trust: &TrustList, key: &Thumbprint) -> Result<(), ConfigError> {
     }
 }
 
-fn read_users(list: &UserList) -> Result<Users, ConfigError> {
+fn read_users(list: Option<&UserList>) -> Result<Users, ConfigError> {
     let names = match list {
-        UserList::One(name) => std::slice::from_ref(name),
-        UserList::Many(names) => names,
+        None => return Ok(Users::Registered),
+        Some(UserList::One(name)) => std::slice::from_ref(name),
+        Some(UserList::Many(names)) => names,
     };
     if names.iter().any(|name| name == "*") {
         return Ok(Users::Everybody);
     }
     names.iter().map(|name| read_identity(name)).collect::<Result<_, _>>().map(Users::Named)
+}
+
+fn read_url(url: String) -> Result<String, ConfigError> {
+    let hint = "write --url https://pack.example, without a path";
+    let uri: http::Uri = url.parse().map_err(|_| ConfigError::new("the --url is no URL", hint))?;
+    let is_origin = matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some();
+    if is_origin && uri.path() == "/" && uri.query().is_none() && !url.ends_with('/') {
+        Ok(url)
+    } else {
+        Err(ConfigError::new("the --url is not an origin", hint))
+    }
+}
+
+fn read_login_ttl(given: Option<u64>) -> Result<u64, ConfigError> {
+    let seconds = given.unwrap_or(3600);
+    if (60..=86_400).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(ConfigError::new("--login-ttl is not 60 to 86400 seconds", "leave it out for an hour"))
+    }
+}
+
+fn read_agent_calls(path: Option<String>, member: Option<String>) -> Result<AgentCalls, ConfigError> {
+    let default = AgentCalls::default();
+    let (path, member) = (path.unwrap_or(default.path), member.unwrap_or(default.member));
+    if path.len() < 2 || !path.starts_with('/') || target::check_path(&path).is_err() || path.ends_with('/') {
+        return Err(ConfigError::new("--agent-path is no path", "write --agent-path /agent"));
+    }
+    if member.is_empty() {
+        return Err(ConfigError::new("--agent-member is empty", "write --agent-member name"));
+    }
+    Ok(AgentCalls { path, member })
+}
+
+fn read_route(table: RouteTable) -> Result<Route, ConfigError> {
+    let hint = "a [[route]] has method = \"GET\" and path = \"/healthz\", outside of packs";
+    let method = Method::from_bytes(table.method.as_bytes());
+    let method = method.map_err(|_| ConfigError::new("the method of a [[route]] is none", hint))?;
+    let is_free = target::check_path(&table.path).is_ok() && Place::of(&table.path) == Place::Elsewhere;
+    let is_ours = ["/verify", "/health", "/metrics"].contains(&table.path.as_str());
+    if !is_free || is_ours {
+        let what = format!("the route {:?} is no path of the upstream's own", table.path);
+        return Err(ConfigError::new(what, hint));
+    }
+    let RouteTable { path, access, lists_packs, .. } = table;
+    Ok(Route { method, path, access, lists_packs })
 }
 
 fn read_identity(name: &str) -> Result<Identity, ConfigError> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::config::ConfigError;
+use super::packs::rule_set::{Accept, UserList};
 
 /// What `serve` takes; every flag is also a key of the file, and a flag wins over the file.
 #[derive(Clone, Debug, Default, Deserialize, clap::Args)]
@@ -52,6 +53,76 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS")]
     #[serde(alias = "revocations_max_age")]
     pub revocations_max_age: Option<u64>,
+    /// URL by which clients reach this verifier; login certificates name it [default: the first authority, https unless it is
+    /// this machine]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// How long a login is good in seconds, 60 to 86400 [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "login_ttl")]
+    pub login_ttl: Option<u64>,
+    /// Take the tokens of GitHub's users where a pack accepts identity
+    #[arg(long)]
+    pub github: bool,
+    /// API of a GitHub Enterprise Server; implies --github [default: https://api.github.com]
+    #[arg(long, value_name = "URL")]
+    #[serde(alias = "github_api")]
+    pub github_api: Option<String>,
+    /// Where its users log in [default: https://github.com]
+    #[arg(long, value_name = "URL")]
+    #[serde(alias = "github_web")]
+    pub github_web: Option<String>,
+    /// OAuth application for `envelope login` at GitHub
+    #[arg(long, value_name = "ID")]
+    #[serde(alias = "github_client_id")]
+    pub github_client_id: Option<String>,
+    /// OpenID Connect issuer whose tokens are taken where a pack accepts identity
+    #[arg(long, value_name = "URL")]
+    #[serde(alias = "oidc_issuer")]
+    pub oidc_issuer: Option<String>,
+    /// Client for `envelope login` at the issuer
+    #[arg(long, value_name = "ID")]
+    #[serde(alias = "oidc_client_id")]
+    pub oidc_client_id: Option<String>,
+    /// Audience that the issuer's tokens must be for [default: the client]
+    #[arg(long, value_name = "AUDIENCE")]
+    #[serde(alias = "oidc_audience")]
+    pub oidc_audience: Option<String>,
+    /// What the names of the issuer's users begin with [default: oidc]
+    #[arg(long, value_name = "NAME")]
+    #[serde(alias = "oidc_name")]
+    pub oidc_name: Option<String>,
+    /// Claim that names a user [default: sub]
+    #[arg(long, value_name = "CLAIM")]
+    #[serde(alias = "oidc_user_claim")]
+    pub oidc_user_claim: Option<String>,
+    /// Claim that lists the groups of a user [default: groups]
+    #[arg(long, value_name = "CLAIM")]
+    #[serde(alias = "oidc_groups_claim")]
+    pub oidc_groups_claim: Option<String>,
+    /// What a client asks for when somebody logs in [default: openid]
+    #[arg(long, value_name = "SCOPE")]
+    #[serde(alias = "oidc_scope")]
+    pub oidc_scope: Option<String>,
+    /// Signature algorithm that the issuer's tokens may have; repeatable [default: RS256, PS256, ES256, EdDSA]
+    #[arg(long, value_name = "ALG")]
+    #[serde(alias = "oidc_algorithm")]
+    pub oidc_algorithm: Vec<String>,
+    /// Bad credentials that an address may show in a minute before it is told to wait [default: 30]
+    #[arg(long, value_name = "COUNT")]
+    pub attempts: Option<u32>,
+    /// Path of calls to an agent, behind the guid of the pack [default: /agent]
+    #[arg(long, value_name = "PATH")]
+    #[serde(alias = "agent_path")]
+    pub agent_path: Option<String>,
+    /// Member of the JSON body of such a call that names the agent [default: name]
+    #[arg(long, value_name = "NAME")]
+    #[serde(alias = "agent_member")]
+    pub agent_member: Option<String>,
+    /// Member of JSON bodies in which callers say who they are: the gateway puts the verified identity there
+    #[arg(long, value_name = "NAME")]
+    #[serde(alias = "user_member")]
+    pub user_member: Option<String>,
     /// Longest body in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     #[serde(alias = "max_body")]
@@ -90,6 +161,9 @@ pub struct Flags {
     /// `[[pack]]`: the rules of a pack.
     #[arg(skip)]
     pub pack: Vec<PackTable>,
+    /// `[[route]]`: a route of the upstream that is no pack's.
+    #[arg(skip)]
+    pub route: Vec<RouteTable>,
     /// `[[call-key]]`: a call key that may sign without a certificate.
     #[arg(skip)]
     #[serde(alias = "call_key")]
@@ -116,7 +190,7 @@ impl Flags {
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
             ConfigError::new(
                 format!("{}:{line}: {}", path.display(), error.message()),
-                "the keys are those of `envelope-verifier serve --help`, and [[pack]], [[call-key]], revoked",
+                "the keys are those of `envelope-verifier serve --help`, and [[pack]], [[route]], [[call-key]], revoked",
             )
         })?;
         Ok(flags.relative_to(path.parent().unwrap_or(Path::new(""))))
@@ -165,6 +239,24 @@ impl Flags {
             revocations: self.revocations.or(file.revocations),
             revocations_key: self.revocations_key.or(file.revocations_key),
             revocations_max_age: self.revocations_max_age.or(file.revocations_max_age),
+            url: self.url.or(file.url),
+            login_ttl: self.login_ttl.or(file.login_ttl),
+            github: self.github || file.github,
+            github_api: self.github_api.or(file.github_api),
+            github_web: self.github_web.or(file.github_web),
+            github_client_id: self.github_client_id.or(file.github_client_id),
+            oidc_issuer: self.oidc_issuer.or(file.oidc_issuer),
+            oidc_client_id: self.oidc_client_id.or(file.oidc_client_id),
+            oidc_audience: self.oidc_audience.or(file.oidc_audience),
+            oidc_name: self.oidc_name.or(file.oidc_name),
+            oidc_user_claim: self.oidc_user_claim.or(file.oidc_user_claim),
+            oidc_groups_claim: self.oidc_groups_claim.or(file.oidc_groups_claim),
+            oidc_scope: self.oidc_scope.or(file.oidc_scope),
+            oidc_algorithm: joined(file.oidc_algorithm, self.oidc_algorithm),
+            attempts: self.attempts.or(file.attempts),
+            agent_path: self.agent_path.or(file.agent_path),
+            agent_member: self.agent_member.or(file.agent_member),
+            user_member: self.user_member.or(file.user_member),
             max_body: self.max_body.or(file.max_body),
             window: self.window.or(file.window),
             replay_capacity: self.replay_capacity.or(file.replay_capacity),
@@ -175,6 +267,7 @@ impl Flags {
             cors_origin: joined(file.cors_origin, self.cors_origin),
             trusted_proxy: file.trusted_proxy.into_iter().chain(self.trusted_proxy).collect(),
             pack: file.pack,
+            route: file.route,
             call_key: file.call_key,
             revoked: file.revoked,
         }
@@ -199,14 +292,6 @@ fn signed() -> Vec<Accept> {
     vec![Accept::Signed]
 }
 
-/// A way to call a pack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Accept {
-    Signed,
-    Open,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct AgentTable {
@@ -215,12 +300,34 @@ pub(super) struct AgentTable {
     pub(super) allowed_users: UserList,
 }
 
-/// `"*"`, or a list of names.
+/// A route of the upstream that is no pack's, in the file: what is not named there is not passed on.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum UserList {
-    One(String),
-    Many(Vec<String>),
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RouteTable {
+    #[serde(default = "get")]
+    pub(super) method: String,
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) access: RouteAccess,
+    #[serde(default)]
+    pub(super) lists_packs: bool,
+}
+
+fn get() -> String {
+    "GET".into()
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RouteAccess {
+    /// Anybody, while auth is not required; then who is registered.
+    Open,
+    /// Who has a key at the verifier.
+    #[default]
+    Registered,
+    /// Admins.
+    Admin,
 }
 
 /// A registered call key in the file.

@@ -6,10 +6,12 @@ use envelope_core::{Access, Caller, Code, Refusal, target};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use super::gateway::log_allowed;
 use super::listen::Peer;
-use super::place::Place;
 use super::routes::App;
 use super::upstream::name_caller;
+use crate::guard::Rules;
+use crate::place::Place;
 use crate::problem::problem_with_status;
 
 /// Answers 200, 401 or 403 and nothing else: nginx makes an error of its own of every other status.
@@ -41,7 +43,7 @@ pub(crate) async fn handle(
 }
 
 async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Refusal> {
-    if !app.hop(peer).trusted {
+    if !app.proxies().hop(peer).trusted {
         return Err(Refusal::new(Code::NotAllowed, "only a trusted proxy may ask"));
     }
     let head = original(head)?;
@@ -50,25 +52,30 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     let pack = match Place::of(head.uri.path()) {
         Place::Pack { guid, .. } => Some(guid),
         Place::Elsewhere => None,
+        Place::Deploy(_) | Place::List => {
+            return Err(Refusal::new(Code::NotAllowed, "deploying and listing packs needs the gateway"));
+        }
         Place::Own => {
             return Err(Refusal::new(
                 Code::NotAllowed,
                 "the verifier itself answers there: the proxy must pass the request on to it",
             ));
         }
-        Place::Reserved => {
+        Place::Near => {
             return Err(Refusal::new(Code::NotAllowed, "the path is near the packs and names none"));
         }
     };
-    if !app.guard().policy().pack(pack).agents.is_empty() {
+    app.known().catch_up().await?;
+    if !app.known().pack(pack).agents.is_empty() {
         return Err(Refusal::new(
             Code::AgentNotAllowed,
             "rules per agent need the body: this pack needs the gateway",
         ));
     }
     let access = Access { pack, ..Access::CALL };
-    app.keys().catch_up().await?;
-    app.guard().admit_without_body(&head, &access).await
+    let caller = app.guard().admit_without_body(&head, &access).await?;
+    log_allowed(pack, caller.as_ref(), app.proxies().client(&head));
+    Ok(caller)
 }
 
 /// The request that the proxy holds, from what the proxy says of it.

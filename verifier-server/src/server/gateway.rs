@@ -1,16 +1,28 @@
-//! The gateway: verified calls to a pack go to the upstream.
+//! The gateway: what may pass goes to the upstream.
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
-use envelope_core::{Access, Code, Refusal, target};
+use envelope_core::{Access, Backing, Caller, Code, Pack, Refusal, target};
+use http::Method;
+use http::request::Parts;
 
-use super::agent;
 use super::listen::Peer;
-use super::place::Place;
+use super::members::Members;
 use super::routes::App;
-use super::upstream::check_framing;
+use super::upstream::{Upstream, UpstreamError, body_changed, check_framing};
+use super::{deploy, lists};
+use crate::guard::Admitted;
+use crate::place::Place;
 use crate::problem::{gateway_problem, problem};
+
+/// A request to the upstream, on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way<'a> {
+    pub(super) app: &'a App,
+    pub(super) peer: Peer,
+    pub(super) upstream: &'a Upstream,
+}
 
 /// Every request that no other route takes.
 pub(crate) async fn handle(
@@ -24,29 +36,117 @@ pub(crate) async fn handle(
 async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Refusal> {
     const NOT_HERE: Refusal = Refusal::new(Code::NotAllowed, "there is nothing to call at this path");
     let (head, body) = request.into_parts();
+    let uri = head.uri.clone();
     // An unsigned request must not leave its pack by dot segments either.
-    target::check_path(head.uri.path())?;
-    let Place::Pack { guid: pack, path: Some(path) } = Place::of(head.uri.path()) else {
-        return Err(NOT_HERE);
-    };
+    target::check_path(uri.path())?;
     let upstream = app.upstream().ok_or(NOT_HERE)?;
+    let place = Place::of(uri.path());
+    let looks = head.method == Method::GET || head.method == Method::HEAD;
+    let is_here = match place {
+        Place::Pack { path: Some(_), .. } => true,
+        Place::Pack { path: None, .. } => head.method == Method::DELETE,
+        Place::Deploy(_) => head.method == Method::POST,
+        Place::List => looks,
+        Place::Elsewhere => app.route(&head).is_some(),
+        Place::Near | Place::Own => false,
+    };
+    if !is_here {
+        return Err(NOT_HERE);
+    }
     check_framing(&head)?;
     app.browsers().check(&head, app.guard().verifier().authorities())?;
-
-    let access = Access { pack: Some(pack), ..Access::CALL };
-    let has_agent_rules = !app.guard().policy().pack(Some(pack)).agents.is_empty();
-    let agent_of = |body: &[u8]| if has_agent_rules { agent::called(&head, path, body) } else { Ok(None) };
-    app.keys().catch_up().await?;
-    let admission = app.guard().admit(&head, body, &access, agent_of);
-    let admitted = tokio::time::timeout(app.body_timeout(), admission)
-        .await
-        .map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive in time"))??;
-    match &admitted.caller {
-        Some(caller) => {
-            tracing::info!(pack, identity = %caller.identity(), keyid = %caller.keyid(), "allowed")
-        }
-        None => tracing::info!(pack, "allowed without a credential"),
+    let way = Way { app, peer, upstream };
+    match place {
+        Place::Pack { guid, path: Some(path) } => call(&way, guid, path, head, body).await,
+        Place::Pack { guid, path: None } => deploy::tear_down(&way, guid, head, body).await,
+        Place::Deploy(kind) => deploy::deploy(&way, kind, head, body).await,
+        Place::List => lists::packs(&way, head, body).await,
+        Place::Elsewhere => lists::route(&way, app.route(&head).ok_or(NOT_HERE)?, head, body).await,
+        Place::Near | Place::Own => Err(NOT_HERE),
     }
-    let answer = upstream.send(head, admitted, app.hop(peer)).await;
-    Ok(answer.unwrap_or_else(|error| gateway_problem::<Body>(error.status(), error.title(), app.now())))
+}
+
+/// A call to a pack.
+async fn call(
+    way: &Way<'_>,
+    guid: &str,
+    path: &str,
+    mut head: Parts,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let access = Access { pack: Some(guid), ..Access::CALL };
+    let agent_of = |rules: &Pack, body: &[u8]| way.app.agent_calls().agent(rules, &head, path, body);
+    let admission = way.app.guard().admit(&head, body, &access, agent_of);
+    let mut admitted = way.in_time(admission).await?;
+    say_allowed(way, &head, Some(guid), admitted.caller.as_ref());
+    if let Some(member) = way.app.user_member() {
+        let is_call = path == way.app.agent_calls().path;
+        name_user(member, is_call, &mut head, &mut admitted)?;
+    }
+    if lists::has_agents(&admitted.rules, &head, path) {
+        return Ok(lists::agents(way, path, head, admitted).await);
+    }
+    Ok(way.send(head, admitted).await)
+}
+
+/// Puts the verified identity where the caller says who they are; takes out what nobody has verified.
+fn name_user(member: &str, is_call: bool, head: &mut Parts, admitted: &mut Admitted) -> Result<(), Refusal> {
+    let Some(mut body) = Members::parse(&admitted.body) else {
+        let refusal = Refusal::new(Code::Malformed, "the body is no JSON object that could say who calls");
+        return if is_call { Err(refusal) } else { Ok(()) };
+    };
+    match &admitted.caller {
+        Some(caller) => body.set(member, &caller.identity().as_str().into()),
+        None => body.remove(member),
+    }
+    admitted.body = body.to_bytes();
+    body_changed(&mut head.headers);
+    Ok(())
+}
+
+impl Way<'_> {
+    /// What comes of an admission, unless the body takes too long.
+    pub(super) async fn in_time(
+        &self,
+        admission: impl Future<Output = Result<Admitted, Refusal>>,
+    ) -> Result<Admitted, Refusal> {
+        tokio::time::timeout(self.app.body_timeout(), admission)
+            .await
+            .map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive in time"))?
+    }
+
+    /// Sends an admitted request on; the answer is the upstream's.
+    pub(super) async fn send(&self, head: Parts, admitted: Admitted) -> Response {
+        let answer = self.upstream.send(head, admitted, self.app.proxies().hop(self.peer)).await;
+        answer.unwrap_or_else(|error| self.failed(error))
+    }
+
+    /// What a client hears when the upstream gave no answer.
+    pub(super) fn failed(&self, error: UpstreamError) -> Response {
+        gateway_problem::<Body>(error.status(), error.title(), self.app.now())
+    }
+}
+
+/// The line by which `envelope-verifier report` knows who calls, and by what.
+pub(super) fn say_allowed(way: &Way<'_>, head: &Parts, pack: Option<&str>, caller: Option<&Caller>) {
+    let client = way.app.proxies().client(head);
+    log_allowed(pack, caller, client);
+}
+
+/// The same for a request that a proxy holds.
+pub(super) fn log_allowed(pack: Option<&str>, caller: Option<&Caller>, client: std::net::IpAddr) {
+    let pack = pack.unwrap_or_default();
+    match caller {
+        Some(caller) => {
+            let credential = match (caller.call(), caller.backing()) {
+                (Some(_), Backing::User(_)) => "login",
+                (Some(_), _) => "signed",
+                (None, Backing::User(_)) => "identity",
+                (None, _) => "token",
+            };
+            let keyid = caller.keyid().map(tracing::field::display);
+            tracing::info!(credential, pack, identity = %caller.identity(), %client, keyid, "allowed");
+        }
+        None => tracing::info!(credential = "none", pack, %client, "allowed"),
+    }
 }

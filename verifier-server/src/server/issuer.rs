@@ -1,22 +1,28 @@
-//! The key by which the verifiers of one store sign: `store.issuer.pem` beside `store.sqlite`, made at the
+//! The key by which the verifiers of one store sign, revocation lists and login certificates: `store.issuer.pem` beside `store.sqlite`, made at the
 //! first start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
-use envelope_core::{Algorithm, SigningKey};
+use envelope_core::{Algorithm, SigningKey, VerifyingKey};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::config::ConfigError;
+use super::packs::token::TokenKey;
 
-/// The key.
+/// The key, and the one under which tokens of packs are hashed, which is derived from it: who keeps the one has both.
 #[derive(Debug)]
-pub(crate) struct Issuer(SigningKey);
+pub(crate) struct Issuer {
+    key: Arc<SigningKey>,
+    public: Arc<VerifyingKey>,
+    tokens: TokenKey,
+}
 
 impl Issuer {
     /// Reads the key beside a store, or makes it where there is none. Two verifiers that do so at once agree on one.
@@ -39,7 +45,7 @@ impl Issuer {
             ));
         }
         let pem = Zeroizing::new(fs::read_to_string(&path).map_err(unusable)?);
-        read(&pem).map(Self).ok_or_else(|| {
+        read(&pem).ok_or_else(|| {
             ConfigError::new(
                 format!("{} is no Ed25519 private key in PKCS#8 PEM", path.display()),
                 "put a copy from before in its place; without one, remove it for a new key",
@@ -48,20 +54,33 @@ impl Issuer {
     }
 
     /// The key itself.
-    pub(crate) const fn key(&self) -> &SigningKey {
-        &self.0
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Its public half.
+    pub(crate) const fn public(&self) -> &Arc<VerifyingKey> {
+        &self.public
+    }
+
+    /// The key under which tokens are hashed.
+    pub(crate) const fn tokens(&self) -> &TokenKey {
+        &self.tokens
     }
 
     /// Its public half, as a JWK.
     pub(crate) fn jwk(&self) -> serde_json::Value {
         // What was written as JSON is read as JSON.
-        serde_json::from_str(&self.0.verifying_key().to_jwk()).unwrap_or_default()
+        serde_json::from_str(&self.public.to_jwk()).unwrap_or_default()
     }
 }
 
-fn read(pem: &str) -> Option<SigningKey> {
+fn read(pem: &str) -> Option<Issuer> {
     let key = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok()?;
-    SigningKey::from_bytes(Algorithm::Ed25519, &Zeroizing::new(key.to_bytes())).ok()
+    let secret = Zeroizing::new(key.to_bytes());
+    let key = SigningKey::from_bytes(Algorithm::Ed25519, &secret).ok()?;
+    let public = Arc::new(key.verifying_key().clone().prepare());
+    Some(Issuer { key: Arc::new(key), public, tokens: TokenKey::derive(&secret) })
 }
 
 /// Whole and on the disk before it has its name, and never in place of another.

@@ -1,21 +1,27 @@
 //! The program: a gateway, a forward-auth endpoint, and what they need to run.
 //!
 //! A request travels `listen` → `routes` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `upstream`,
-//! or `routes` → `api` → [`Guard`](crate::Guard) → `keys` → `store`.
+//! or `routes` → `api` → [`Guard`](crate::Guard) → `known` → `store`.
 
-mod agent;
 mod api;
+mod attempts;
 mod browsers;
 pub mod config;
 mod data_dir;
+mod deploy;
+mod filter;
 pub mod flags;
 mod forward_auth;
 mod gateway;
+mod hop;
 mod issuer;
-mod keys;
+mod known;
 pub mod listen;
+mod lists;
+mod members;
 mod offline;
-mod place;
+mod packs;
+mod provider;
 pub mod routes;
 mod store;
 mod upstream;
@@ -23,7 +29,8 @@ mod upstream;
 pub use config::{Config, ConfigError};
 pub use data_dir::DataDir;
 pub use flags::Flags;
-pub use keys::Keys;
+pub use known::Known;
 pub use listen::serve;
 pub use offline::Revocations;
+pub use provider::{GithubConfig, OidcConfig, ProviderConfig};
 pub use routes::App;

@@ -1,6 +1,5 @@
 //! What is served where.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +10,23 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, extract};
-use envelope_core::{Algorithm, Authorities, Identity, TAG, Timestamp, Users, Verifier, Window};
+use envelope_core::{
+    Access, Algorithm, Authorities, Backing, Caller, Identity, Pack, Refusal, TAG, Timestamp, Verifier,
+    Window,
+};
 use http::header;
+use http::request::Parts;
 
 use super::browsers::Browsers;
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, Route};
+use super::hop::Proxies;
 use super::issuer::Issuer;
-use super::keys::Keys;
-use super::listen::Peer;
-use super::upstream::{Hop, Upstream};
+use super::known::Known;
+use super::upstream::Upstream;
 use super::{api, forward_auth, gateway};
+use crate::agent::AgentCalls;
 use crate::clock::Clock;
-use crate::guard::Guard;
+use crate::guard::{Admitted, Guard, Rules, Terms};
 use crate::mark::Mark;
 use crate::replay::ShardedReplayCache;
 
@@ -32,12 +36,14 @@ pub struct App(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    guard: Guard<Arc<Keys>>,
+    guard: Guard<Arc<Known>, Arc<Known>>,
     admins: Vec<Identity>,
-    packs: BTreeSet<String>,
     upstream: Option<Upstream>,
+    routes: Vec<Route>,
+    agent_calls: AgentCalls,
+    user_member: Option<String>,
     browsers: Browsers,
-    trusted_proxies: Vec<IpAddr>,
+    proxies: Proxies,
     body_timeout: Duration,
 }
 
@@ -51,31 +57,23 @@ impl App {
         config: &Config,
         address: SocketAddr,
         clock: Clock,
-        keys: Arc<Keys>,
+        known: Arc<Known>,
         mark: Option<Arc<Mark>>,
     ) -> Result<Self, ConfigError> {
-        let authorities = if config.authorities.is_empty() {
-            // Clients leave the default port out.
-            let port = if address.port() == 80 { String::new() } else { format!(":{}", address.port()) };
-            let ip = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
-            vec![format!("{ip}{port}"), format!("localhost{port}")]
-        } else {
-            config.authorities.clone()
-        };
         if config.upstream.as_ref().is_some_and(|upstream| leads_to(upstream, address)) {
             return Err(ConfigError::new(
                 "the upstream is this verifier itself",
                 "--upstream is the address of the server behind it",
             ));
         }
-        let authorities = Authorities::new(authorities).map_err(|refusal| {
+        let authorities = Authorities::new(config.authorities_at(address)).map_err(|refusal| {
             ConfigError::new(refusal.detail(), "name the host that clients address with --authority")
         })?;
         let replay = ShardedReplayCache::new(config.replay_capacity).map_err(|error| {
             ConfigError::new(format!("no random bytes: {error}"), "check the system's generator")
         })?;
         let verifier = Verifier::new(authorities).with_window(config.window);
-        let guard = Guard::new(verifier, keys, config.policy.clone())
+        let guard = Guard::new(verifier, Arc::clone(&known), known)
             .with_replay_cache(Arc::new(replay))
             .with_clock(clock)
             .with_max_body(config.max_body);
@@ -89,10 +87,12 @@ impl App {
         Ok(Self(Arc::new(Inner {
             guard,
             admins: config.admins.clone(),
-            packs: config.packs.clone(),
             upstream,
+            routes: config.routes.clone(),
+            agent_calls: config.agent_calls.clone(),
+            user_member: config.user_member.clone(),
             browsers: Browsers::new(config.cors_origins.clone()),
-            trusted_proxies: config.trusted_proxies.clone(),
+            proxies: Proxies::new(config.trusted_proxies.clone()),
             body_timeout: Duration::from_secs(config.timeouts.body),
         })))
     }
@@ -112,29 +112,55 @@ impl App {
             .fallback_service(gateway)
     }
 
-    pub(crate) fn guard(&self) -> &Guard<Arc<Keys>> {
+    pub(crate) fn guard(&self) -> &Guard<Arc<Known>, Arc<Known>> {
         &self.0.guard
     }
 
-    pub(crate) fn keys(&self) -> &Keys {
+    pub(crate) fn known(&self) -> &Known {
         self.0.guard.trust()
     }
 
-    pub(crate) fn is_admin(&self, identity: &Identity) -> bool {
-        self.0.admins.contains(identity)
+    /// Takes a request through every stage by other rules than those of a pack. A bearer is no credential there.
+    pub(crate) async fn admit_by(
+        &self,
+        rules: Arc<Pack>,
+        head: &Parts,
+        body: Body,
+        scope: &'static str,
+    ) -> Result<Admitted, Refusal> {
+        let guard = self.guard();
+        guard.rules().catch_up().await?;
+        let rules = OneRule(rules);
+        let terms = Terms {
+            verifier: guard.verifier(),
+            trust: guard.trust(),
+            rules: &rules,
+            max_body: guard.max_body(),
+        };
+        let access = Access { pack: None, agent: None, scope };
+        guard.admit_on(&terms, head, body, &access, |_, _| Ok(None)).await
     }
 
-    /// The packs that have rules, and let this identity call, in order.
-    pub(crate) fn packs_of(&self, identity: &Identity) -> Vec<&str> {
-        let may_call = |guid: &&str| {
-            let pack = self.0.guard.policy().pack(Some(guid));
-            let is_named = match &pack.allowed_users {
-                Users::Everybody => true,
-                Users::Named(names) => names.contains(identity),
-            };
-            pack.open || (pack.signed && (is_named || pack.owner.as_ref() == Some(identity)))
-        };
-        self.0.packs.iter().map(String::as_str).filter(may_call).collect()
+    /// Whether somebody may administer everything: one of the admins, by a key that is registered here.
+    pub(crate) fn is_admin(&self, caller: &Caller) -> bool {
+        matches!(caller.backing(), Backing::Registered) && self.0.admins.contains(caller.identity())
+    }
+
+    /// The route of the upstream that a request is for, where the configuration names it.
+    pub(crate) fn route(&self, head: &Parts) -> Option<&Route> {
+        self.0.routes.iter().find(|route| route.path == head.uri.path() && route.method == head.method)
+    }
+
+    pub(crate) fn agent_calls(&self) -> &AgentCalls {
+        &self.0.agent_calls
+    }
+
+    pub(crate) fn user_member(&self) -> Option<&str> {
+        self.0.user_member.as_deref()
+    }
+
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.0.proxies
     }
 
     pub(crate) fn upstream(&self) -> Option<&Upstream> {
@@ -152,15 +178,14 @@ impl App {
     pub(crate) fn body_timeout(&self) -> Duration {
         self.0.body_timeout
     }
+}
 
-    pub(crate) fn hop(&self, Peer(peer): Peer) -> Hop {
-        let peer = peer.ip().to_canonical();
-        let trusted = if self.0.trusted_proxies.is_empty() {
-            peer.is_loopback()
-        } else {
-            self.0.trusted_proxies.contains(&peer)
-        };
-        Hop { peer, trusted }
+/// The same rules for everything.
+struct OneRule(Arc<Pack>);
+
+impl Rules for OneRule {
+    fn pack(&self, _: Option<&str>) -> Arc<Pack> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -194,8 +219,10 @@ async fn describe(extract::State(app): extract::State<App>) -> Response {
         "window": verifier.window().seconds(),
         "skew": Window::SKEW,
         "authorities": verifier.authorities().iter().collect::<Vec<_>>(),
-        "issuer_key": app.keys().issuer().map(Issuer::jwk),
-        "enroll": app.keys().check_store().is_ok(),
+        "issuer": app.known().url(),
+        "issuer_key": app.known().issuer_key().map(Issuer::jwk),
+        "enroll": app.known().check_store().is_ok(),
+        "login": app.known().login_options().await,
         "server_time": app.now().as_unix(),
     }))
 }

@@ -1,6 +1,5 @@
 //! The server behind the gateway: requests go to it as they came, answers come back as they arrive.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,7 +16,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::config::ConfigError;
-use crate::guard::{Admitted, strip_envelope_fields, strip_fields};
+use super::hop::Hop;
+use crate::guard::{Admitted, strip_credential, strip_envelope_fields, strip_fields};
 
 /// Fields that are for one connection only (RFC 9110 section 7.6.1), and `Expect`, which the gateway has answered itself.
 const HOP_BY_HOP: [&str; 10] = [
@@ -48,12 +48,14 @@ pub(crate) enum UpstreamError {
     Unreachable,
     /// It did not begin to answer in time.
     Late,
+    /// Its answer lists what not everybody may see, in a form that cannot be looked into.
+    Unreadable,
 }
 
 impl UpstreamError {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Unreachable => StatusCode::BAD_GATEWAY,
+            Self::Unreachable | Self::Unreadable => StatusCode::BAD_GATEWAY,
             Self::Late => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -62,16 +64,9 @@ impl UpstreamError {
         match self {
             Self::Unreachable => "the upstream does not answer",
             Self::Late => "the upstream did not answer in time",
+            Self::Unreadable => "the upstream's list is not one that could be shown in part",
         }
     }
-}
-
-/// The connection that a request came over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hop {
-    pub(crate) peer: IpAddr,
-    /// Whether the peer is a proxy whose forwarding fields are believed.
-    pub(crate) trusted: bool,
 }
 
 impl Upstream {
@@ -137,6 +132,7 @@ impl Upstream {
         head.version = Version::HTTP_11;
         strip_hop_by_hop(&mut head.headers);
         strip_envelope_fields(&mut head.headers);
+        strip_credential(&mut head.headers, admitted.caller.as_ref());
         if let Some(caller) = &admitted.caller {
             name_caller(&mut head.headers, caller)?;
         }
@@ -145,10 +141,19 @@ impl Upstream {
     }
 }
 
-/// `Envelope-Identity` and `Envelope-Keyid`.
+/// Takes out what speaks of a body that is another one now.
+pub(crate) fn body_changed(headers: &mut HeaderMap) {
+    for name in ["content-digest", "signature-key", "signature-input", "signature", "content-md5", "digest"] {
+        headers.remove(name);
+    }
+}
+
+/// `Envelope-Identity`, and `Envelope-Keyid` where a key has signed.
 pub(crate) fn name_caller(headers: &mut HeaderMap, caller: &Caller) -> Option<()> {
     headers.insert("envelope-identity", HeaderValue::from_str(caller.identity().as_str()).ok()?);
-    headers.insert("envelope-keyid", HeaderValue::from_str(&caller.keyid().to_string()).ok()?);
+    if let Some(keyid) = caller.keyid() {
+        headers.insert("envelope-keyid", HeaderValue::from_str(&keyid.to_string()).ok()?);
+    }
     Some(())
 }
 

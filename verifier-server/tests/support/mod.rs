@@ -3,7 +3,12 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes what it needs")]
 
 pub mod admin;
+pub mod github;
+pub mod oidc;
+pub mod oidc_provider;
 pub mod people;
+pub mod proxy;
+pub mod stand_in;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

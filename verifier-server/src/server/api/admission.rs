@@ -4,14 +4,15 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use envelope_core::{
-    Access, Caller, CertificateCache, Code, Envelope, Identity, Pack, Policy, Refusal, Standing, Thumbprint,
-    Timestamp, Trust, Verifier,
+    Access, Caller, CertificateCache, Code, Envelope, Identity, Issuer, Pack, Policy, Refusal, Standing,
+    Thumbprint, Timestamp, Trust, Users, Verifier,
 };
 use http::request::Parts;
 
-use crate::guard::{self, Admitted, Terms};
-use crate::server::keys::Keys;
-use crate::server::keys::admin::Admin;
+use crate::certificates::ShardedCertificateCache;
+use crate::guard::{self, Admitted, Rules, Terms};
+use crate::server::known::Known;
+use crate::server::known::admin::Admin;
 use crate::server::routes::App;
 
 /// The longest body, in bytes.
@@ -19,24 +20,48 @@ const MAX_BODY: usize = 16 << 10;
 /// The longest statement, in bytes.
 const MAX_STATEMENT: usize = 4 << 10;
 
+/// The longest rules of a pack, in bytes.
+const MAX_RULES: usize = 256 << 10;
+
+pub(super) const UNCERTIFIED: Refusal = Refusal::new(
+    Code::KeyRefused,
+    "whoever is not known yet signs with a call key that the new identity key has certified",
+);
+
 /// The scope of certificates that an admin's requests need.
 const ADMIN: &str = "admin";
 
 /// A known identity, with a certificate for this scope; gives the body, too.
 pub(super) async fn known(app: &App, request: Request, scope: &str) -> Result<(Caller, Bytes), Refusal> {
-    app.keys().check_store()?;
-    app.keys().catch_up().await?;
+    app.known().check_store()?;
+    app.known().catch_up().await?;
     let (head, body) = request.into_parts();
-    let signed = Policy::new(Pack::trusted());
-    let terms =
-        Terms { verifier: app.guard().verifier(), trust: app.keys(), policy: &signed, max_body: MAX_BODY };
-    caller(admit(app, &terms, &head, body, scope).await?)
+    // Of whoever the verifier knows: also a user of an identity provider, or the holder of a token, may ask who they are.
+    let signed = Policy::new(Pack { allowed_users: Users::Everybody, token: true, ..Pack::trusted() });
+    caller(admit(app, &terms(app, &signed, MAX_BODY), &head, body, scope).await?)
+}
+
+/// Somebody who may administer packs, their own at least.
+pub(super) async fn pack_admin(app: &App, request: Request) -> Result<(Caller, Bytes), Refusal> {
+    app.known().check_store()?;
+    app.known().catch_up().await?;
+    let (head, body) = request.into_parts();
+    let signed = Policy::new(Pack { allowed_users: Users::Everybody, ..Pack::trusted() });
+    caller(admit(app, &terms(app, &signed, MAX_RULES), &head, body, ADMIN).await?)
+}
+
+fn terms<'a>(
+    app: &'a App,
+    rules: &'a Policy,
+    max_body: usize,
+) -> Terms<'a, Known, Policy, ShardedCertificateCache> {
+    Terms { verifier: app.guard().verifier(), trust: app.known(), rules, max_body }
 }
 
 /// An admin, with a certificate for the scope `admin`.
 pub(super) async fn admin(app: &App, request: Request) -> Result<(Admin, Bytes), Refusal> {
     let (caller, body) = known(app, request, ADMIN).await?;
-    if app.is_admin(caller.identity()) {
+    if app.is_admin(&caller) {
         Ok((Admin::of(&caller), body))
     } else {
         Err(Refusal::new(Code::NotAllowed, "only an admin may do this"))
@@ -55,33 +80,31 @@ pub(super) async fn newcomer(
     // Certificates of strangers are not kept.
     let verifier = Verifier::new(known.authorities().clone()).with_window(known.window());
     let signed = Policy::new(Pack::trusted());
-    let trust = Newcomer { keys: app.keys(), call_key };
-    let terms = Terms { verifier: &verifier, trust: &trust, policy: &signed, max_body: MAX_BODY };
+    let trust = Newcomer { keys: app.known(), call_key };
+    let terms = Terms { verifier: &verifier, trust: &trust, rules: &signed, max_body: MAX_BODY };
     caller(admit(app, &terms, head, body, scope).await?)
 }
 
 /// Anybody; who signs the request as well is verified all the same.
 pub(super) async fn anybody(app: &App, request: Request) -> Result<Bytes, Refusal> {
-    app.keys().check_store()?;
-    app.keys().catch_up().await?;
+    app.known().check_store()?;
+    app.known().catch_up().await?;
     // Nobody has signed the request, so nothing else asks whether the verifier is up to date.
-    app.keys().check_current(app.now())?;
+    app.known().check_current(app.now())?;
     let (head, body) = request.into_parts();
     let open = Policy::new(Pack::open());
-    let terms =
-        Terms { verifier: app.guard().verifier(), trust: app.keys(), policy: &open, max_body: MAX_STATEMENT };
-    Ok(admit(app, &terms, &head, body, Access::CALL.scope).await?.body)
+    Ok(admit(app, &terms(app, &open, MAX_STATEMENT), &head, body, Access::CALL.scope).await?.body)
 }
 
 async fn admit<T: Trust, C: CertificateCache>(
     app: &App,
-    terms: &Terms<'_, T, C>,
+    terms: &Terms<'_, T, Policy, C>,
     head: &Parts,
     body: Body,
     scope: &str,
 ) -> Result<Admitted, Refusal> {
     let access = Access { pack: None, agent: None, scope };
-    let admission = app.guard().admit_on(terms, head, body, &access, |_| Ok(None));
+    let admission = app.guard().admit_on(terms, head, body, &access, |_, _| Ok(None));
     tokio::time::timeout(app.body_timeout(), admission)
         .await
         .map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive in time"))?
@@ -94,7 +117,7 @@ fn caller(admitted: Admitted) -> Result<(Caller, Bytes), Refusal> {
 
 /// Trust in whoever is not known yet, for one request: a key that is known is what it is.
 struct Newcomer<'a> {
-    keys: &'a Keys,
+    keys: &'a Known,
     /// The key that has signed: being unknown makes it nobody's identity key.
     call_key: Option<Thumbprint>,
 }
@@ -120,6 +143,11 @@ impl Trust for Newcomer<'_> {
 
     fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
         self.keys.check_current(now)
+    }
+
+    // A login certificate is no way to get another.
+    fn issuer(&self, _: &Thumbprint) -> Option<Issuer> {
+        None
     }
 }
 

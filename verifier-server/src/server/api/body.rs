@@ -19,9 +19,28 @@ pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusa
         .map_err(|_| malformed("a member of the body is missing, unknown, twice there or of another type"))
 }
 
+/// No body, or an object without members.
+pub(super) fn nothing(body: &[u8]) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    if body.is_empty() { Ok(()) } else { object(body).map(|Nothing {}| ()) }
+}
+
 /// The name of an identity.
 pub(super) fn identity(name: &str) -> Result<Identity, Refusal> {
     Identity::new(name).ok_or(malformed("identity is no name of an identity"))
+}
+
+/// A name under which somebody can be registered.
+pub(super) fn new_identity(name: &str) -> Result<Identity, Refusal> {
+    let identity = identity(name)?;
+    if identity.is_reserved() {
+        Err(Refusal::new(Code::NotAllowed, "names that begin with pack: are those of tokens"))
+    } else {
+        Ok(identity)
+    }
 }
 
 /// A key by its thumbprint.

@@ -37,7 +37,7 @@ enum Role {
 pub(super) async fn register(app: &App, request: Request) -> Result<Response, Refusal> {
     let (admin, body) = admission::admin(app, request).await?;
     let new: NewKey<'_> = body::object(&body)?;
-    let (identity, key, now) = (body::identity(&new.identity)?, body::key(new.key)?, app.now());
+    let (identity, key, now) = (body::new_identity(&new.identity)?, body::key(new.key)?, app.now());
     if new.ttl.is_some_and(|ttl| !(1..=MAX_TTL).contains(&ttl)) {
         return Err(malformed("ttl is not 1 second to 100 years"));
     }
@@ -54,7 +54,7 @@ pub(super) async fn register(app: &App, request: Request) -> Result<Response, Re
         }
     };
     let key = record.key;
-    let facts = app.keys().register(record, &admin).await?;
+    let facts = app.known().register(record, &admin).await?;
     tracing::info!(%key, identity = new.identity, admin = %admin.identity(), "registered");
     Ok(routes::json(&serde_json::json!(facts)))
 }
@@ -62,6 +62,6 @@ pub(super) async fn register(app: &App, request: Request) -> Result<Response, Re
 pub(super) async fn list(app: &App, request: Request) -> Result<Response, Refusal> {
     let after = page::after(&request);
     admission::admin(app, request).await?;
-    let page = app.keys().page_of_keys(after?.as_deref()).await?;
+    let page = app.known().page_of_keys(after?.as_deref()).await?;
     Ok(routes::json(&serde_json::json!(page)))
 }

@@ -1,4 +1,4 @@
-//! The verifier's own endpoints: keys are registered, change and are revoked here. Each is an envelope itself, but for
+//! The verifier's own endpoints: keys and packs are registered, change and are taken back here. Each is an envelope itself, but for
 //! statements, which the keys that they are about have signed.
 
 mod admission;
@@ -6,7 +6,9 @@ mod body;
 mod enroll;
 mod identities;
 mod keys;
+mod login;
 mod me;
+mod packs;
 mod page;
 mod revocations;
 mod statements;
@@ -15,7 +17,7 @@ mod tickets;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use envelope_core::{Code, Refusal};
 
 use super::routes::App;
@@ -49,6 +51,9 @@ pub(crate) fn routes() -> Router<App> {
     let closed = |route: MethodRouter<App>| route.fallback(nothing);
     Router::new()
         .route("/api/enroll", closed(post(handle!(enroll::enroll))))
+        .route("/api/login", closed(post(handle!(login::log_in))))
+        .route("/api/packs", closed(get(handle_paged!(packs::all)).post(handle_paged!(packs::all))))
+        .route("/api/packs/{*rest}", any(handle_paged!(packs::one)))
         .route("/api/me", closed(get(handle!(me::me))))
         .route("/api/statements", closed(post(handle!(statements::state))))
         .route("/api/identities", closed(get(handle_paged!(identities::list))))

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::admission;
 use super::body::{self, malformed};
-use crate::server::keys::change::Revocation;
+use crate::server::known::change::Revocation;
 use crate::server::routes::{self, App};
 
 /// The longest `jti`, in bytes.
@@ -49,7 +49,7 @@ impl Taken {
 pub(super) async fn revoke(app: &App, request: Request) -> Result<Response, Refusal> {
     let (admin, body) = admission::admin(app, request).await?;
     let revocation = body::object::<Taken>(&body)?.revocation(app.now())?;
-    let concerned = app.keys().revoke(&revocation, &admin).await?;
+    let concerned = app.known().revoke(&revocation, &admin).await?;
     tracing::info!(admin = %admin.identity(), keys = concerned.len(), "revoked");
     let concerned: Vec<String> = concerned.iter().map(ToString::to_string).collect();
     Ok(routes::json(&json!({"revoked": concerned})))
@@ -57,6 +57,6 @@ pub(super) async fn revoke(app: &App, request: Request) -> Result<Response, Refu
 
 pub(super) async fn list(app: &App, request: Request) -> Result<Response, Refusal> {
     admission::admin(app, request).await?;
-    let list = app.keys().signed_revocations()?;
+    let list = app.known().signed_revocations()?;
     Ok(routes::answer("application/jose+json", list))
 }

@@ -7,12 +7,12 @@ use envelope_core::Refusal;
 use serde_json::json;
 
 use super::admission;
-use crate::server::keys::stated::Stated;
+use crate::server::known::stated::Stated;
 use crate::server::routes::{self, App};
 
 pub(super) async fn state(app: &App, request: Request) -> Result<Response, Refusal> {
     let body = admission::anybody(app, request).await?;
-    let answer = match app.keys().state(&body).await? {
+    let answer = match app.known().state(&body).await? {
         Stated::Succession { identity, old, new, until } => {
             tracing::info!(%identity, %old, %new, "rotated");
             json!({

@@ -25,12 +25,12 @@ struct NewTicket {
 pub(super) async fn issue(app: &App, request: Request) -> Result<Response, Refusal> {
     let (admin, body) = admission::admin(app, request).await?;
     let new: NewTicket = body::object(&body)?;
-    let identity = body::identity(&new.identity)?;
+    let identity = body::new_identity(&new.identity)?;
     let ttl = new.ttl.unwrap_or(DEFAULT_TTL);
     if !(1..=MAX_TTL).contains(&ttl) {
         return Err(malformed("ttl of a ticket is 1 to 2592000 seconds"));
     }
-    let (ticket, expires) = app.keys().issue_ticket(identity, ttl, &admin).await?;
+    let (ticket, expires) = app.known().issue_ticket(identity, ttl, &admin).await?;
     tracing::info!(identity = new.identity, admin = %admin.identity(), "ticket");
     Ok(routes::json(&json!({
         "ticket": ticket.as_str(),

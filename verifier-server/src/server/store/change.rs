@@ -15,7 +15,7 @@ use crate::clock::Clock;
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(super) connection: PoolConnection<Sqlite>,
-    number: i64,
+    pub(super) number: i64,
     pub(super) now: Timestamp,
     is_committed: bool,
 }

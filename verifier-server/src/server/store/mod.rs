@@ -7,6 +7,7 @@ mod change;
 mod files;
 mod listing;
 mod open;
+mod pack;
 mod rows;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
@@ -23,6 +24,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub(crate) use self::change::Change;
 pub(crate) use self::listing::{IdentityPage, KeyFacts, KeyPage};
 pub(crate) use self::open::explain;
+pub(crate) use self::pack::{NewPack, PackRow, TokenRow};
 pub(crate) use self::ticket::Ticket;
 pub(crate) use self::watch::Header;
 
@@ -73,7 +75,7 @@ impl From<sqlx::Error> for StoreError {
 /// What was written after a change.
 #[derive(Debug)]
 pub(crate) struct News<'a> {
-    reader: MutexGuard<'a, SqliteConnection>,
+    pub(super) reader: MutexGuard<'a, SqliteConnection>,
 }
 
 /// A certificate that must not be used any more.

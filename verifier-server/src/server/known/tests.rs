@@ -52,7 +52,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// What the model knows of a key.
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct Told {
     owner: Option<(usize, bool)>,
     expires: Option<u64>,
     issued_from: u64,
@@ -62,15 +62,15 @@ struct Known {
 
 #[derive(Default)]
 struct Model {
-    keys: BTreeMap<usize, Known>,
+    keys: BTreeMap<usize, Told>,
     certificates: Vec<usize>,
 }
 
 impl Model {
     fn configured() -> Self {
         let mut keys = BTreeMap::new();
-        keys.insert(TRUSTED, Known { owner: Some((0, false)), ..Known::default() });
-        keys.insert(REVOKED, Known { revoked: true, ..Known::default() });
+        keys.insert(TRUSTED, Told { owner: Some((0, false)), ..Told::default() });
+        keys.insert(REVOKED, Told { revoked: true, ..Told::default() });
         Self { keys, ..Self::default() }
     }
 
@@ -82,7 +82,7 @@ impl Model {
                 let known = self
                     .keys
                     .entry(key)
-                    .or_insert_with(|| Known { owner: Some((person, call)), ..Known::default() });
+                    .or_insert_with(|| Told { owner: Some((person, call)), ..Told::default() });
                 if known.revoked || known.owner != Some((person, call)) || known.succeeded {
                     return false;
                 }
@@ -98,7 +98,7 @@ impl Model {
                 }
                 let end = known.expires.unwrap_or(u64::MAX).min(now + overlap);
                 self.keys.insert(new, known.clone());
-                self.keys.insert(old, Known { expires: Some(end), succeeded: true, ..known });
+                self.keys.insert(old, Told { expires: Some(end), succeeded: true, ..known });
                 true
             }
             Operation::Retire(key) => match self.keys.get_mut(&key) {
@@ -129,7 +129,7 @@ impl Model {
         }
     }
 
-    fn each_of(&mut self, person: usize, mut change: impl FnMut(&mut Known, bool)) -> bool {
+    fn each_of(&mut self, person: usize, mut change: impl FnMut(&mut Told, bool)) -> bool {
         let mut heard_of = false;
         for known in self.keys.values_mut() {
             if let Some((owner, call)) = known.owner
@@ -155,7 +155,7 @@ impl Model {
     }
 }
 
-fn told(keys: &Keys, key: &Thumbprint) -> String {
+fn told(keys: &Known, key: &Thumbprint) -> String {
     match keys.standing(key) {
         Standing::Unknown => "unknown".into(),
         Standing::Revoked => "revoked".into(),
@@ -193,7 +193,7 @@ fn signed(draft: &statement::Unsigned, keys: &[SigningKey]) -> String {
     draft.attach(&signatures).unwrap()
 }
 
-async fn perform(keys: &Keys, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
+async fn perform(keys: &Known, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
     let root = admin(now.as_unix());
     let revoke = async |revocation| keys.revoke(&revocation, &root).await.map(drop);
     match *operation {
@@ -228,23 +228,21 @@ async fn perform(keys: &Keys, operation: &Operation, now: Timestamp) -> Result<(
     }
 }
 
+const HERE: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7998);
+
 /// What is read from the file into an empty memory.
-async fn fresh(keys: &Keys) -> Keys {
-    let fresh = Keys {
-        clock: keys.clock.clone(),
-        configured: keys.configured.clone(),
-        standings: papaya::HashMap::new(),
-        certificates: RevokedCertificates::default(),
-        store: None,
-        list: None,
-    };
+async fn fresh(keys: &Known) -> Known {
+    let config =
+        Config { trust: keys.configured.clone(), ..crate::server::Flags::default().resolve().unwrap() };
+    let fresh = Known::open(&config, HERE, &keys.clock).await.unwrap();
     fresh.configured.iter().for_each(|record| fresh.put(record));
     let mut news = keys.store.as_ref().unwrap().store.news().await;
     fresh.take(&mut news, 0, &mut |_| ()).await.unwrap();
     fresh
 }
 
-fn compare(keys: &Keys, model: &Model, after: &str) {
+fn compare(keys: &Known, model: &Model, after: &str) {
     for number in 0..KEYS {
         let key = print(number);
         assert_eq!(told(keys, &key), model.standing(number), "key {number} after {after}");
@@ -272,7 +270,7 @@ async fn run(operations: &[Operation]) {
         let time = Arc::clone(&time);
         Clock::new(move || Timestamp::from_unix(time.load(Ordering::SeqCst)))
     };
-    let keys = Keys::open(&config, &clock).await.unwrap();
+    let keys = Known::open(&config, HERE, &clock).await.unwrap();
     let mut model = Model::configured();
     for operation in operations {
         if let Operation::Pass(seconds) = operation {
@@ -284,13 +282,14 @@ async fn run(operations: &[Operation]) {
         compare(&keys, &model, &format!("{operation:?}"));
         compare(&fresh(&keys).await, &model, &format!("{operation:?}, read anew"));
     }
-    compare(&Keys::open(&config, &clock).await.unwrap(), &model, "a restart");
+    compare(&Known::open(&config, HERE, &clock).await.unwrap(), &model, "a restart");
 }
 
 fn admin(now: u64) -> Admin {
-    let certified = Certified { by: print(ROOT), issued: Timestamp::from_unix(now), id: Some("root".into()) };
+    let issued = Timestamp::from_unix(now);
+    let certified = Certified { by: print(ROOT), is_login: false, issued, id: Some("root".into()) };
     let call_key = key(ROOT + 1).verifying_key().thumbprint();
-    Admin { identity: root(), call_key, certificate: Some(certified) }
+    Admin { identity: root(), call_key: Some(call_key), certificate: Some(certified) }
 }
 
 #[tokio::test]
@@ -305,7 +304,7 @@ async fn what_was_taken_back_stays_so_however_the_clock_goes() {
         let time = Arc::clone(&time);
         Clock::new(move || Timestamp::from_unix(time.load(Ordering::SeqCst)))
     };
-    let keys = Keys::open(&config, &clock).await.unwrap();
+    let keys = Known::open(&config, HERE, &clock).await.unwrap();
     let by = admin(1_700_000_000);
     keys.register(Record::identity(person(0), print(0)), &by).await.unwrap();
     keys.revoke(&Revocation::Certificate(print(0), "1".into()), &by).await.unwrap();
@@ -320,7 +319,7 @@ async fn what_was_taken_back_stays_so_however_the_clock_goes() {
     prune(keys.store.as_ref().unwrap(), &clock).await.unwrap();
     assert!(keys.has_revoked(&print(0), "1"));
     drop(keys);
-    assert!(Keys::open(&config, &clock).await.unwrap().has_revoked(&print(0), "1"));
+    assert!(Known::open(&config, HERE, &clock).await.unwrap().has_revoked(&print(0), "1"));
 }
 
 proptest! {

@@ -3,9 +3,9 @@
 
 use envelope_core::{Record, Records, Role, Thumbprint, TrustList};
 
-use super::Keys;
+use super::Known;
 
-impl Keys {
+impl Known {
     /// All that is known of a key: what the rules look at, and what admins are shown.
     pub(super) fn whole(&self, key: &Thumbprint, stored: Option<Record>) -> Option<Record> {
         let record = match stored {

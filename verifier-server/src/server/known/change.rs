@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{
-    Code, Identity, Record, Records, Refusal, Role, Thumbprint, Timestamp, TrustList, registry,
+    Caller, Code, Identity, Record, Records, Refusal, Role, Thumbprint, Timestamp, TrustList, registry,
 };
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::admin::Admin;
-use super::{Keys, NO_STORE, Stored, UNSEEN, unseen};
+use super::{Known, NO_STORE, Stored, UNSEEN, unseen};
 use crate::server::issuer::Issuer;
+use crate::server::packs::token;
 use crate::server::store::{Change, KeyFacts, Store, StoreError, Ticket};
 
 /// What an admin takes back.
@@ -36,8 +37,8 @@ impl From<StoreError> for Refusal {
 
 /// A change of the store, and what the configuration says beside it.
 pub(super) struct Draft<'a> {
-    pub(super) keys: &'a Keys,
-    stored: &'a Stored,
+    pub(super) keys: &'a Known,
+    pub(super) stored: &'a Stored,
     pub(super) change: Change,
 }
 
@@ -93,14 +94,14 @@ impl Draft<'_> {
     }
 }
 
-impl Keys {
+impl Known {
     /// Refuses when there is no store.
     pub(crate) fn check_store(&self) -> Result<(), Refusal> {
         self.stored().map(drop)
     }
 
     /// The key by which the store's verifiers sign.
-    pub(crate) fn issuer(&self) -> Option<&Issuer> {
+    pub(crate) fn issuer_key(&self) -> Option<&Issuer> {
         self.store.as_ref().map(|stored| &stored.issuer)
     }
 
@@ -121,7 +122,7 @@ impl Keys {
         Ok(Draft { keys: self, stored, change })
     }
 
-    async fn draft_by(&self, admin: &Admin) -> Result<Draft<'_>, Refusal> {
+    pub(super) async fn draft_by(&self, admin: &Admin) -> Result<Draft<'_>, Refusal> {
         let mut draft = self.draft().await?;
         draft.check(admin).await?;
         Ok(draft)
@@ -182,6 +183,51 @@ impl Keys {
         draft.change.use_ticket(&digest, &key).await?;
         draft.commit().await?;
         Ok(record)
+    }
+
+    /// Refuses a token that opens nothing, before anything is done for whoever brings it.
+    pub(crate) fn check_token(&self, token: &str) -> Result<(), Refusal> {
+        let mac = self.stored()?.issuer.tokens().hash(token);
+        let live = token::is_well_formed(token).then(|| self.packs.live(&mac, self.clock.now())).flatten();
+        live.map(drop).ok_or(NO_TICKET)
+    }
+
+    /// Registers an identity key for whoever holds a token of a pack: it opens what the token opens, for as long.
+    pub(crate) async fn enroll_by_token(&self, token: &str, key: Thumbprint) -> Result<Record, Refusal> {
+        let mac = token::encode(&self.stored()?.issuer.tokens().hash(token));
+        let mut draft = self.draft().await?;
+        let now = draft.change.now();
+        let row = draft.change.token(&mac).await?.ok_or(NO_TICKET)?;
+        if !row.is_live(now)? {
+            return Err(NO_TICKET);
+        }
+        let holder = Identity::of_token(&row.pack, &row.name, row.serial()?).ok_or(StoreError::Row)?;
+        let known = draft.known(&[key]).await?;
+        let is_holders = |record: &Record| record.owner() == Some(&holder) && !record.revoked;
+        if let Some(record) = known.record(&key).filter(is_holders) {
+            // The answer may have been lost.
+            return Ok(record);
+        }
+        let record = registry::register(&known, Record::identity(holder.clone(), key), now)?;
+        draft.grant(&record, holder.as_str()).await?;
+        draft.commit().await?;
+        Ok(record)
+    }
+
+    /// The packs that an identity may call whose key is registered here, in order.
+    pub(crate) fn packs_of(&self, identity: &Identity) -> Vec<String> {
+        match identity.token() {
+            Some((pack, ..)) => vec![self.packs.find(pack).map_or(pack.into(), |pack| pack.guid.clone())],
+            None => self.packs.callable_by(identity),
+        }
+    }
+
+    /// The packs that somebody may call, in order.
+    pub(crate) fn callable(&self, caller: &Caller) -> Vec<String> {
+        match caller.identity().token() {
+            Some(_) => self.packs_of(caller.identity()),
+            None => self.packs.callable(caller),
+        }
     }
 
     /// Registers a key by the word of an admin.

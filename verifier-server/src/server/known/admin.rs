@@ -1,7 +1,7 @@
-//! Who administers keys, and whether they still may when it comes to it: a request can be on its way for a while.
+//! Who administers keys and packs, and whether they still may when it comes to it: a request can be on its way for a while.
 
 use envelope_core::{
-    Caller, Certificate, Code, Identity, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList,
+    Call, Caller, Certificate, Code, Identity, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList,
 };
 
 use super::change::Draft;
@@ -10,7 +10,8 @@ use super::change::Draft;
 #[derive(Clone, Debug)]
 pub(crate) struct Admin {
     pub(super) identity: Identity,
-    pub(super) call_key: Thumbprint,
+    /// `None` for somebody who has signed nothing: they administer nothing.
+    pub(super) call_key: Option<Thumbprint>,
     /// `None` when the call key is registered itself.
     pub(super) certificate: Option<Certified>,
 }
@@ -19,6 +20,8 @@ pub(crate) struct Admin {
 #[derive(Clone, Debug)]
 pub(super) struct Certified {
     pub(super) by: Thumbprint,
+    /// Whether the verifier itself has issued it.
+    pub(super) is_login: bool,
     pub(super) issued: Timestamp,
     pub(super) id: Option<String>,
 }
@@ -28,13 +31,15 @@ impl Admin {
     pub(crate) fn of(caller: &Caller) -> Self {
         let certified = |certificate: &Certificate| Certified {
             by: certificate.identity_key(),
+            is_login: certificate.login().is_some(),
             issued: certificate.issued(),
             id: certificate.id().map(Into::into),
         };
+        let call = caller.call();
         Self {
             identity: caller.identity().clone(),
-            call_key: caller.keyid(),
-            certificate: caller.call().certificate().map(certified),
+            call_key: call.map(Call::keyid),
+            certificate: call.and_then(Call::certificate).map(certified),
         }
     }
 
@@ -45,10 +50,13 @@ impl Admin {
     /// Whether the keys behind the request are still those of the identity.
     fn check(&self, known: &TrustList, now: Timestamp) -> Result<(), Refusal> {
         const OVER: Refusal = Refusal::new(Code::CertificateExpired, "the time of the admin's key is over");
-        let is_over = match (known.standing(&self.call_key), &self.certificate) {
+        let call_key = self.call_key.ok_or(GONE)?;
+        let is_over = match (known.standing(&call_key), &self.certificate) {
             (Standing::CallKey { identity, expires, .. }, None) if identity == self.identity => {
                 now >= expires
             }
+            // Who a provider vouches for has no key here that could have been taken back meanwhile but this one.
+            (Standing::Unknown | Standing::CallKey { .. }, Some(Certified { is_login: true, .. })) => false,
             (Standing::Unknown | Standing::CallKey { .. }, Some(certificate)) => {
                 match known.standing(&certificate.by) {
                     Standing::Identity { identity, expires, issued_from }
@@ -70,7 +78,7 @@ const GONE: Refusal = Refusal::new(Code::Revoked, "the admin's key has been revo
 impl Draft<'_> {
     /// Refuses an admin who has lost the right since the request was verified.
     pub(super) async fn check(&mut self, admin: &Admin) -> Result<(), Refusal> {
-        let mut keys = vec![admin.call_key];
+        let mut keys: Vec<Thumbprint> = admin.call_key.into_iter().collect();
         keys.extend(admin.certificate.as_ref().map(|certificate| certificate.by));
         let known = self.known(&keys).await?;
         admin.check(&known, self.change.now())?;

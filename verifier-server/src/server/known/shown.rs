@@ -2,16 +2,16 @@
 
 use envelope_core::{Record, Refusal, RevocationList, Standing, Thumbprint, Timestamp, TrustList, registry};
 
-use super::Keys;
+use super::Known;
 use crate::server::store::{IdentityPage, KeyFacts, KeyPage};
 
-impl Keys {
+impl Known {
     /// Everything that must not be trusted, signed.
     pub(crate) fn signed_revocations(&self) -> Result<String, Refusal> {
         self.revocations(self.clock.now()).sign(self.stored()?.issuer.key())
     }
 
-    /// Keys, page by page; the first page begins with those that only the configuration knows.
+    /// Known, page by page; the first page begins with those that only the configuration knows.
     pub(crate) async fn page_of_keys(&self, after: Option<&str>) -> Result<KeyPage, Refusal> {
         let combine = |record| self.shown(record);
         let mut page = self.store()?.keys(after.unwrap_or_default(), &combine).await?;

@@ -1,12 +1,15 @@
-//! The keys that the program knows: those of the configuration, those of the store, and what a revocation list takes away.
+//! What the program knows: keys and packs, those of the configuration and those of the store, and what a revocation list takes away.
 //!
 //! A request reads them from memory, without a lock. What other processes write to the store is in force at the next request:
-//! [`Keys::catch_up`] comes before every decision.
+//! [`Rules::catch_up`](crate::Rules::catch_up) comes before every decision.
 
 pub(crate) mod admin;
+pub(crate) mod bearer;
 pub(crate) mod change;
 mod combined;
+mod login;
 mod open;
+pub(crate) mod packs;
 mod revoked;
 mod shown;
 pub(crate) mod stated;
@@ -19,22 +22,36 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use envelope_core::{Code, Record, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList};
+use envelope_core::{Code, Identity, Record, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList};
 
 use self::revoked::RevokedCertificates;
+use super::attempts::Attempts;
+use super::hop::Proxies;
 use super::issuer::Issuer;
 use super::offline::OfflineList;
+use super::packs::Packs;
+use super::provider::Providers;
 use super::store::{Header, News, Store, StoreError};
 use crate::clock::Clock;
 
-/// Everything that the program knows of keys.
+/// Everything that the program knows, and by which it decides.
 #[derive(Debug)]
-pub struct Keys {
+pub struct Known {
     clock: Clock,
+    packs: Packs,
+    attempts: Attempts,
+    proxies: Proxies,
+    /// The URL by which this verifier issues login certificates.
+    url: Arc<str>,
+    /// How long those are good, in seconds.
+    login_ttl: u64,
     configured: TrustList,
+    /// Every identity that has, or had, a key here.
+    names: papaya::HashSet<Identity>,
     /// What a verification needs of each key, and no more: there may be a million of them.
     standings: papaya::HashMap<Thumbprint, Standing>,
     certificates: RevokedCertificates,
+    providers: Option<Providers>,
     store: Option<Stored>,
     list: Option<Arc<OfflineList>>,
 }
@@ -57,12 +74,9 @@ const UNSEEN: Refusal = Refusal::new(Code::RevocationStale, "the store of keys c
 /// No store is configured.
 const NO_STORE: Refusal = Refusal::new(Code::NotAllowed, "this verifier keeps no keys");
 
-impl Keys {
+impl Known {
     /// Brings memory up to what the store holds now. When nothing has changed, that is one look at shared memory.
-    ///
-    /// # Errors
-    /// [`Code::RevocationStale`].
-    pub(crate) async fn catch_up(&self) -> Result<(), Refusal> {
+    async fn read_news(&self) -> Result<(), Refusal> {
         let Some(stored) = &self.store else { return Ok(()) };
         if stored.is_gone.load(Ordering::SeqCst) {
             return Err(UNSEEN);
@@ -110,17 +124,23 @@ impl Keys {
         for certificate in news.certificates(after).await? {
             self.certificates.insert(certificate);
         }
+        // Tokens first: nobody shall find a pack and not its tokens.
+        news.tokens(after, |row| self.packs.take_token(&row)).await?;
+        news.packs(after, |row| self.packs.take_pack(row)).await?;
         Ok(last)
     }
 
     fn put(&self, record: &Record) {
         self.standings.pin().insert(record.key, record.standing());
+        if let Some(owner) = record.owner() {
+            self.names.pin().insert(owner.clone());
+        }
     }
 
     /// Keeps the revocation list current, looks whether the store is still there, and forgets what means nothing any more; for
     /// ever.
     pub async fn keep_current(&self) {
-        tokio::join!(self.keep_list(), self.keep_watching(), self.keep_pruning());
+        tokio::join!(self.keep_list(), self.keep_watching(), self.keep_pruning(), self.keep_noting());
         // A verifier without a list and a store has nothing to do here, and goes on all the same.
         std::future::pending().await
     }
@@ -149,6 +169,45 @@ impl Keys {
                 tracing::warn!(%error, "the store cannot be pruned");
             }
             tokio::time::sleep(HOUR).await;
+        }
+    }
+}
+
+impl Known {
+    /// The packs that anybody could call if no credential were required.
+    #[must_use]
+    pub fn open_packs(&self) -> Vec<String> {
+        self.packs.open()
+    }
+
+    async fn keep_noting(&self) {
+        const MINUTE: Duration = Duration::from_secs(60);
+        if self.store.is_none() {
+            return;
+        }
+        loop {
+            tokio::time::sleep(MINUTE).await;
+            self.note_uses().await;
+        }
+    }
+
+    /// Writes down when tokens were last used: once a minute, and at the end.
+    pub async fn note_uses(&self) {
+        let uses = self.packs.unnoted();
+        let Some(stored) = &self.store else { return };
+        if uses.is_empty() {
+            return;
+        }
+        let noted = async {
+            stored.check_there()?;
+            let mut change = stored.store.change(&self.clock).await?;
+            for (mac, at) in &uses {
+                change.used(mac, *at).await?;
+            }
+            change.commit().await.map_err(Refusal::from)
+        };
+        if noted.await.is_err() {
+            tracing::warn!("when tokens were last used cannot be written down");
         }
     }
 }
@@ -188,12 +247,21 @@ fn unseen(error: StoreError) -> Refusal {
     UNSEEN
 }
 
-impl Trust for Keys {
+impl Trust for Known {
     fn standing(&self, key: &Thumbprint) -> Standing {
         let standing = self.standings.pin().get(key).cloned().unwrap_or(Standing::Unknown);
-        match &self.list {
+        let standing = match &self.list {
             Some(list) => list.current().narrow(key, standing),
             None => standing,
+        };
+        match &standing {
+            // What was enrolled by a token ends with it.
+            Standing::Identity { identity, .. } | Standing::CallKey { identity, .. }
+                if identity.is_reserved() && !self.packs.is_live_holder(identity, self.clock.now()) =>
+            {
+                Standing::Revoked
+            }
+            _ => standing,
         }
     }
 
@@ -204,5 +272,15 @@ impl Trust for Keys {
 
     fn check_current(&self, now: Timestamp) -> Result<(), Refusal> {
         self.list.as_ref().map_or(Ok(()), |list| list.check_age(now))
+    }
+
+    fn issuer(&self, key: &Thumbprint) -> Option<envelope_core::Issuer> {
+        let public = self.issuer_key()?.public();
+        (public.thumbprint() == *key)
+            .then(|| envelope_core::Issuer { url: Arc::clone(&self.url), key: Arc::clone(public) })
+    }
+
+    fn is_registered(&self, name: &str) -> bool {
+        Identity::new(name).is_some_and(|name| self.names.pin().contains(&name))
     }
 }

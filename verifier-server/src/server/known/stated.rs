@@ -5,7 +5,7 @@ use envelope_core::{
     registry,
 };
 
-use super::Keys;
+use super::Known;
 use super::change::{Draft, digest};
 
 /// What a statement has changed.
@@ -26,7 +26,7 @@ impl Stated {
     }
 }
 
-impl Keys {
+impl Known {
     /// Does what a key says of itself, and keeps the statement.
     pub(crate) async fn state(&self, json: &[u8]) -> Result<Stated, Refusal> {
         let statement = UntrustedStatement::parse(json)?;

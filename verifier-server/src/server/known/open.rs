@@ -1,5 +1,6 @@
 //! The start: what the configuration names is opened, and must hold together with what the store has.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -8,24 +9,35 @@ use arc_swap::ArcSwap;
 use envelope_core::{Identity, Records};
 
 use super::revoked::RevokedCertificates;
-use super::{Keys, Stored};
+use super::{Known, Stored};
 use crate::clock::Clock;
+use crate::server::attempts::Attempts;
 use crate::server::config::{Config, ConfigError};
+use crate::server::hop::Proxies;
 use crate::server::issuer::Issuer;
 use crate::server::offline::OfflineList;
+use crate::server::packs::Packs;
+use crate::server::provider::Providers;
 use crate::server::store::{Store, explain};
 
-impl Keys {
-    /// Opens what the configuration names.
+impl Known {
+    /// Opens what the configuration names, for a program that listens on `address`.
     ///
     /// # Errors
     /// When the store or the revocation list cannot be read, or contradicts the configuration.
-    pub async fn open(config: &Config, clock: &Clock) -> Result<Self, ConfigError> {
+    pub async fn open(config: &Config, address: SocketAddr, clock: &Clock) -> Result<Self, ConfigError> {
         let keys = Self {
             clock: clock.clone(),
+            packs: Packs::new(config.policy.clone(), config.auth_required),
+            attempts: Attempts::new(config.attempts),
+            proxies: Proxies::new(config.trusted_proxies.clone()),
+            url: config.url_at(address).into(),
+            login_ttl: config.login_ttl,
             configured: config.trust.clone(),
+            names: papaya::HashSet::new(),
             standings: papaya::HashMap::new(),
             certificates: RevokedCertificates::default(),
+            providers: Providers::new(&config.providers)?,
             store: match &config.store {
                 Some(path) => Some(Stored::open(path).await?),
                 None => None,
