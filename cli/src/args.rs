@@ -1,7 +1,10 @@
 //! The command line: names, flags and help texts, defined once for the program, the man pages and the completions.
 
+mod call;
 mod key;
 mod life;
+mod pack;
+mod rules;
 
 use std::path::PathBuf;
 
@@ -11,11 +14,18 @@ use envelope_core::Authorities;
 use crate::clock::{Lifetime, Moment};
 use crate::identity::Name;
 
+pub(crate) use call::{Call, CredentialKind, Login, Logout, PlainHttp};
 pub(crate) use key::{
     ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen, NewKey,
     NewPassphrase, Passphrase,
 };
-pub(crate) use life::{Enroll, Forget, Pack, PackList, Register, Revoke, RevokeOthers, Rotate, Ticket};
+pub(crate) use life::{Enroll, Forget, Register, Revoke, RevokeOthers, Rotate, Ticket};
+pub(crate) use pack::{
+    Deployer, Pack, PackAdd, PackDeploy, PackList, PackRegister, PackRemove, PackShow, PackToken, PackUsers,
+};
+#[cfg(test)]
+pub(crate) use rules::Accept;
+pub(crate) use rules::Rules;
 
 /// Reads the command line.
 pub(crate) fn read() -> Result<Cli, clap::Error> {
@@ -72,17 +82,35 @@ pub(crate) enum Command {
     /// signature would not cover and a verifier would refuse.
     #[command(verbatim_doc_comment)]
     Sign(Sign),
-    /// Sign a request, send it and print the answer
+    /// Call an agent of a pack, or sign and send any request, and print the answer
+    ///
+    ///     envelope call PACK AGENT ARGUMENTS
+    ///     envelope call METHOD URL --body req.json
+    ///
+    /// ARGUMENTS is a JSON object, such as '{"city":"Berlin"}'. The first form posts {"name":AGENT,"args":ARGUMENTS} to
+    /// URL-OF-PACK/agent.
+    ///
+    /// The wallet says where the pack is and which credential goes there: the identity that the verifier knows, else a login,
+    /// else the token of the pack. A pack that takes none is called without, where there is no identity key here.
     ///
     /// The body of the answer goes to stdout as it arrives. Redirects are not followed: a signature is for one address. Exit
     /// status 0 for a status of 200 to 299, 1 for any other, 2 when there is no answer or it breaks off.
     ///
     /// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in upper or lower case, are followed, but never for localhost and
     /// loopback addresses.
+    #[command(verbatim_doc_comment)]
     Call(Call),
-    /// Look at the packs that the wallet knows
+    /// Deploy packs, say who may call them, and keep their tokens
     #[command(subcommand)]
     Pack(Pack),
+    /// Log in at a verifier, by an identity provider that it trusts
+    ///
+    /// Says where to go with a browser, and which code to enter there (RFC 8628). The verifier then certifies a call key, with
+    /// which `envelope call` and `envelope sign` sign from then on. It is renewed quietly as long as the provider goes along with
+    /// it. Prints what the verifier calls whoever has logged in.
+    Login(Login),
+    /// Forget a login: its call key, and what renews it
+    Logout(Logout),
     /// Take a verifier out of the wallet
     Forget(Forget),
     /// Hand over from the identity key to a new one, and tell every verifier of the wallet
@@ -205,16 +233,6 @@ impl SignFormat {
             Self::Curl => "curl",
         }
     }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Call {
-    #[command(flatten)]
-    pub(crate) request: Outgoing,
-    #[command(flatten)]
-    pub(crate) handed: Handed,
-    #[command(flatten)]
-    pub(crate) passphrase: Passphrase,
 }
 
 #[derive(Args, Debug)]

@@ -5,7 +5,9 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use envelope_core::{Grant, Issue, SigningKey, Thumbprint, Timestamp, UntrustedCertificate};
+use envelope_core::{
+    Grant, Issue, Refusal, Signer, SigningKey, Thumbprint, Timestamp, UntrustedCertificate, UntrustedLogin,
+};
 use zeroize::Zeroizing;
 
 use crate::clock;
@@ -26,6 +28,16 @@ const LIFETIME: u64 = 15 * 60;
 pub(crate) struct CallKey {
     key: SigningKey,
     certificate: String,
+    issuer: Issuer,
+}
+
+/// Who has certified a call key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Issuer {
+    /// An identity key.
+    Identity,
+    /// A verifier, at a login.
+    Verifier,
 }
 
 impl fmt::Debug for CallKey {
@@ -152,12 +164,30 @@ impl CallKey {
     }
 
     /// A key and the certificate that speaks of it.
-    pub(crate) const fn new(key: SigningKey, certificate: String) -> Self {
-        Self { key, certificate }
+    pub(crate) const fn new(key: SigningKey, certificate: String, issuer: Issuer) -> Self {
+        Self { key, certificate, issuer }
+    }
+
+    /// The same key with another certificate.
+    pub(crate) fn certified_anew(self, certificate: String, issuer: Issuer) -> Self {
+        Self { key: self.key, certificate, issuer }
+    }
+
+    /// What signs with it: who has certified it decides the scheme of `Signature-Key`.
+    pub(crate) fn signer(&self) -> Result<Signer<'_>, Refusal> {
+        match self.issuer {
+            Issuer::Identity => Signer::certified(&self.key, &self.certificate),
+            Issuer::Verifier => Signer::logged_in(&self.key, &self.certificate),
+        }
     }
 
     /// A new one.
     pub(crate) fn make(identity_key: &IdentityKey) -> Result<Self, Error> {
+        Self::make_for(identity_key, Grant::everything())
+    }
+
+    /// The same for so much.
+    pub(crate) fn make_for(identity_key: &IdentityKey, grant: Grant) -> Result<Self, Error> {
         let key = random::key(identity_key.verifying_key().algorithm())?;
         let id = certificate_id()?;
         let issue = Issue {
@@ -165,13 +195,13 @@ impl CallKey {
             issued: clock::now()?,
             lifetime: LIFETIME,
             id: &id,
-            grant: Grant::everything(),
+            grant,
         };
         let certificate = identity_key.certify(&issue)?;
-        Ok(Self { key, certificate })
+        Ok(Self::new(key, certificate, Issuer::Identity))
     }
 
-    fn to_file(&self) -> Result<Zeroizing<String>, PemError> {
+    pub(crate) fn to_file(&self) -> Result<Zeroizing<String>, PemError> {
         let pem = pem::encode(&self.key, None)?;
         let mut text = Zeroizing::new(String::with_capacity(self.certificate.len() + 1 + pem.len()));
         text.push_str(&self.certificate);
@@ -180,12 +210,12 @@ impl CallKey {
         Ok(text)
     }
 
-    fn from_file(text: &[u8]) -> Option<Self> {
+    pub(crate) fn from_file(text: &[u8], issuer: Issuer) -> Option<Self> {
         let end = text.iter().position(|byte| *byte == b'\n')?;
         let (certificate, pem) = text.split_at_checked(end)?;
         let certificate = std::str::from_utf8(certificate).ok()?.to_owned();
         let key = pem::decode(pem.trim_ascii_start(), None).ok()?;
-        Some(Self { key, certificate })
+        Some(Self::new(key, certificate, issuer))
     }
 
     /// How long the certificate is good yet; `None` when it is not one of `identity` for this key, or not of this time.
@@ -215,8 +245,11 @@ fn sweep(home: &Home) {
         let Ok(Some(text)) = home.run.read(name) else { continue };
         let certificate =
             text.split(|byte| *byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok());
-        let is_over = |jws| UntrustedCertificate::parse(jws).is_ok_and(|read| now >= read.expires());
-        if certificate.is_some_and(is_over) {
+        let end = certificate.and_then(|jws| {
+            let own = UntrustedCertificate::parse(jws).map(|read| read.expires());
+            own.or_else(|_| UntrustedLogin::parse(jws).map(|read| read.expires())).ok()
+        });
+        if end.is_some_and(|end| now >= end) {
             let _ = home.run.remove(name);
         }
     }
@@ -230,13 +263,17 @@ fn stored(home: &Home, file: &str, identity: &Identity<'_>) -> Result<Stored, Er
     };
     let Some(text) = text else { return Ok(Stored::Nothing) };
     let now = clock::now()?;
-    Ok(match CallKey::from_file(&text).and_then(|key| Some((key.life(&owner.thumbprint(), now)?, key))) {
-        None => Stored::Nothing,
-        Some(((issued, expires), key)) if expires.since(now) < expires.since(issued) / 3 => {
-            Stored::Late(key, expires)
-        }
-        Some((_, key)) => Stored::Fresh(key),
-    })
+    Ok(
+        match CallKey::from_file(&text, Issuer::Identity)
+            .and_then(|key| Some((key.life(&owner.thumbprint(), now)?, key)))
+        {
+            None => Stored::Nothing,
+            Some(((issued, expires), key)) if expires.since(now) < expires.since(issued) / 3 => {
+                Stored::Late(key, expires)
+            }
+            Some((_, key)) => Stored::Fresh(key),
+        },
+    )
 }
 
 #[cfg(test)]
@@ -269,8 +306,8 @@ mod tests {
 
         let stranger = random::key(Algorithm::Ed25519).unwrap().verifying_key().thumbprint();
         assert_eq!(key.life(&stranger, issued), None);
-        let parted =
-            CallKey { key: random::key(Algorithm::Ed25519).unwrap(), certificate: key.certificate.clone() };
+        let other = random::key(Algorithm::Ed25519).unwrap();
+        let parted = CallKey::new(other, key.certificate.clone(), Issuer::Identity);
         assert_eq!(parted.life(&identity, issued), None);
     }
 }

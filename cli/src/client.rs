@@ -5,13 +5,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use envelope_core::{Code, Refusal, Signed, Timestamp};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::address;
 use crate::error::{Error, Problem};
 use crate::outgoing::Outgoing;
+use crate::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After how long a request is signed again when a verifier began anew: what was signed in the second in which it ended, it may
@@ -39,8 +41,32 @@ pub(crate) fn client(url: &reqwest::Url, patience: Duration) -> Result<Client, E
     client.build().map_err(|error| Error::Send(error, None))
 }
 
+/// What says who sends a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Proof<'a> {
+    Nothing,
+    /// An envelope.
+    Signed(&'a Signed),
+    /// The token of a pack.
+    Token(&'a Secret),
+}
+
+impl<'a> From<Option<&'a Signed>> for Proof<'a> {
+    fn from(signed: Option<&'a Signed>) -> Self {
+        signed.map_or(Self::Nothing, Self::Signed)
+    }
+}
+
+/// `Bearer` and a token, marked as what must not be shown.
+fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
+    let text = Zeroizing::new(format!("Bearer {}", token.expose()));
+    let mut value = HeaderValue::from_str(&text).map_err(|_| Error::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// The variable that names the proxy for this URL, if one is set. The values of these variables may hold a password.
-fn proxy_variable(url: &reqwest::Url) -> Option<&'static str> {
+pub(crate) fn proxy_variable(url: &reqwest::Url) -> Option<&'static str> {
     let names = match url.scheme() {
         "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
         _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
@@ -49,12 +75,12 @@ fn proxy_variable(url: &reqwest::Url) -> Option<&'static str> {
     names.into_iter().find(is_set).filter(|_| !address::is_loopback(url))
 }
 
-/// Sends a request, with the envelope where it is signed; the whole exchange within `limit`, where there is one.
+/// Sends a request with what proves who sends it; the whole exchange within `limit`, where there is one.
 pub(crate) async fn send(
     client: &Client,
     url: reqwest::Url,
     request: &Outgoing,
-    signed: Option<&Signed>,
+    proof: Proof<'_>,
     limit: Option<Duration>,
 ) -> Result<Response, Error> {
     let method = Method::from_bytes(request.method().as_bytes());
@@ -65,14 +91,38 @@ pub(crate) async fn send(
     if let Some(limit) = limit {
         sending = sending.timeout(limit);
     }
-    let added = signed.map(|signed| request.added(signed)).unwrap_or_default();
+    let added = match proof {
+        Proof::Signed(signed) => request.added(signed),
+        Proof::Nothing | Proof::Token(_) => request.unsigned(),
+    };
     for (name, value) in request.given().chain(added) {
         sending = sending.header(name, value);
+    }
+    if let Proof::Token(token) = proof {
+        sending = sending.header(AUTHORIZATION, bearer(token)?);
     }
     if let Some(body) = request.body() {
         sending = sending.body(body.to_vec());
     }
     sending.send().await.map_err(|error| Error::Send(error, proxy))
+}
+
+/// Reads an answer whole, into memory that is wiped; `None` when it is longer than `limit`.
+pub(crate) async fn read(mut answer: Response, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let mut body = Zeroizing::new(Vec::new());
+    while let Some(piece) = answer.chunk().await.map_err(Error::BrokenOff)? {
+        if body.len() + piece.len() > limit {
+            return Ok(None);
+        }
+        if body.capacity() < body.len() + piece.len() {
+            // Memory that grows leaves pieces behind.
+            let mut longer = Zeroizing::new(Vec::with_capacity(2 * (body.len() + piece.len())));
+            longer.extend_from_slice(&body);
+            body = longer;
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Some(body))
 }
 
 /// Whether an answer is a problem document (RFC 9457).

@@ -10,6 +10,7 @@ mod import;
 mod inspect;
 mod key;
 mod keygen;
+mod login;
 mod man;
 mod pack;
 mod revoke;
@@ -42,7 +43,17 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Revoke(args) => revoke::run(named, args),
         Command::Ticket(args) => admin::ticket(named, args),
         Command::Register(args) => admin::register(named, args),
+        Command::Pack(Pack::Deploy(args)) => pack::deploy::run(named, args),
+        Command::Pack(Pack::Register(args)) => pack::deploy::register(named, args),
         Command::Pack(Pack::List(args)) => pack::list(named, &args),
+        Command::Pack(Pack::Show(args)) => pack::rules::show(named, args),
+        Command::Pack(Pack::Allow(args)) => pack::rules::allow(named, args),
+        Command::Pack(Pack::Deny(args)) => pack::rules::deny(named, args),
+        Command::Pack(Pack::Token(args)) => pack::token::run(named, args),
+        Command::Pack(Pack::Add(args)) => pack::add(&args),
+        Command::Pack(Pack::Remove(args)) => pack::remove(named, args),
+        Command::Login(args) => login::run(args),
+        Command::Logout(args) => login::out(&args),
         Command::Forget(args) => pack::forget(named, args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { out } => man::run(out.as_deref()),

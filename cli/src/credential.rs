@@ -61,14 +61,9 @@ impl Credential {
         Self::for_origin(home, &wallet, url, Some(&self.name))
     }
 
-    /// The same for a URL that somebody else sends the request to, without talking to anybody.
-    pub(crate) fn for_url(home: &Home, url: &str, name: Option<&Name>) -> Result<Self, Error> {
-        let wallet = Wallet::load(home)?;
-        match Origin::of(url) {
-            Some(origin) => Self::for_origin(home, &wallet, &origin, name),
-            // Clients that take this spelling of a URL are not ours.
-            None => Ok(Self { name: name.cloned().unwrap_or_default(), retired: None }),
-        }
+    /// The identity that is named, or the default one, for a URL of which the wallet can know nothing.
+    pub(crate) fn default_for(name: Option<&Name>) -> Self {
+        Self { name: name.cloned().unwrap_or_default(), retired: None }
     }
 
     pub(crate) fn call_key(&self, home: &Home, source: &PassphraseSource) -> Result<CallKey, Error> {

@@ -100,8 +100,8 @@ pub(crate) enum About {
 
 /// Sends one statement. That it was heard before is as good: the answer was lost then.
 pub(crate) async fn send(url: &Origin, statement: &str, about: &About) -> Result<(), Error> {
-    let body = Some(("application/jose+json", statement.as_bytes().to_vec()));
-    let question = Question { method: "POST", path: "/api/statements".into(), body, fields: Vec::new() };
+    let question = Question::new("POST", "/api/statements");
+    let question = question.with_body("application/jose+json", statement.as_bytes().to_vec());
     let answer = match question.ask_for_json(url, None).await {
         Err(Error::Problem(problem)) if problem.code == Code::Replayed.as_str() => return Ok(()),
         answer => answer?,

@@ -1,6 +1,7 @@
 //! Everything that can stop a command, and the exit status. What is said of it is in [`text`].
 
 mod homes;
+mod packs;
 mod text;
 
 use std::io;
@@ -17,6 +18,7 @@ use crate::pem::PemError;
 use crate::ssh_agent::AgentError;
 
 pub(crate) use homes::{KeyringError, PassphraseError};
+pub(crate) use packs::{LoginError, PackError};
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -110,6 +112,8 @@ pub(crate) enum Error {
     PlainHttp(Origin),
     /// It is no token.
     Token,
+    Pack(PackError),
+    Login(LoginError),
 }
 
 /// What is wrong with a header field on the command line.
@@ -166,6 +170,18 @@ impl From<PassphraseError> for Error {
     }
 }
 
+impl From<PackError> for Error {
+    fn from(error: PackError) -> Self {
+        Self::Pack(error)
+    }
+}
+
+impl From<LoginError> for Error {
+    fn from(error: LoginError) -> Self {
+        Self::Login(error)
+    }
+}
+
 impl Error {
     pub(crate) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
         Self::Io(doing, path.into(), error)
@@ -175,6 +191,8 @@ impl Error {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Refused(_) | Self::Status(..) | Self::Problem(_) | Self::NotKnown(_) | Self::Untold(_) => 1,
+            Self::Pack(error) => error.exit_status(),
+            Self::Login(error) => error.exit_status(),
             _ => 2,
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use envelope_core::{Code, Refusal, UntrustedCertificate};
 
 use crate::args::Handed;
-use crate::call_key::CallKey;
+use crate::call_key::{CallKey, Issuer};
 use crate::clock;
 use crate::error::Error;
 use crate::message::{Limit, read_input};
@@ -28,7 +28,7 @@ pub(crate) fn read(handed: &Handed, passphrase: &PassphraseSource) -> Result<Opt
         None
     };
     let key = pem::decode(&text, passphrase.as_ref()).map_err(|error| Error::Pem(key.clone(), error))?;
-    Ok(Some(CallKey::new(key, certificate)))
+    Ok(Some(CallKey::new(key, certificate, Issuer::Identity)))
 }
 
 /// A certificate is no secret: its file may be anybody's.

@@ -78,6 +78,8 @@ impl Error {
                 "ask its admin for a ticket, and run envelope enroll {url} --token TICKET; or for the key to be registered"
             ),
             Self::PlainHttp(_) => "use https; --plain-http sends it all the same".into(),
+            Self::Pack(error) => return error.hint(),
+            Self::Login(error) => return error.hint(),
             Self::Token => "a ticket is what envelope ticket prints, on one line".into(),
             _ => return None,
         };
@@ -185,7 +187,15 @@ impl Problem {
             Code::DigestMismatch | Code::DigestMissing => "something on the way changed the body",
             Code::Replayed => "something on the way sent the request twice",
             Code::ReplayCapacity | Code::ReplayUnavailable => "try again in a minute",
-            Code::Unauthenticated | Code::NotCovered => "something on the way removed or added header fields",
+            Code::NotCovered => "something on the way removed or added header fields",
+            Code::Unauthenticated => {
+                "a token that is not good any more, or no credential that is taken there; what was signed has lost its header \
+                fields on the way"
+            }
+            Code::ProviderUnavailable => {
+                "try again in a minute: the verifier cannot ask the identity provider"
+            }
+            Code::TooManyAttempts => "try again later: bad credentials came from this address",
             Code::TooLarge => "the server takes no body of this size",
             _ => return None,
         };

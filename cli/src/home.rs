@@ -17,6 +17,8 @@ pub(crate) struct Home {
     /// Keys that have a successor, and may be needed yet; by their keyid.
     pub(crate) retired: PrivateDir,
     pub(crate) wallet: PrivateDir,
+    /// What renews logins: tokens of identity providers.
+    pub(crate) logins: PrivateDir,
     /// Call keys.
     pub(crate) run: PrivateDir,
 }
@@ -35,6 +37,7 @@ impl Home {
             next: at("next"),
             retired: at("retired"),
             wallet: at("wallet"),
+            logins: at("logins"),
             run: PrivateDir::at(run),
         })
     }

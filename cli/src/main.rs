@@ -11,11 +11,13 @@
 //! | call keys: our own, and those that somebody handed out | [`call_key`], [`handed_key`] |
 //! | the key that comes after another one | [`handover`] |
 //! | verifiers that know the identities here, and what is said to them | [`wallet`], [`credential`], [`exchange`], [`delivery`] |
+//! | packs and their tokens, logins, and which credential goes with a request | [`pack_id`], [`secret`], [`token`], [`login`], [`choice`] |
 //! | requests to sign, messages to verify | [`outgoing`], [`message`] |
 
 mod address;
 mod args;
 mod call_key;
+mod choice;
 mod client;
 mod clock;
 mod command;
@@ -32,9 +34,11 @@ mod identity;
 mod identity_key;
 mod key_arg;
 mod keyring;
+mod login;
 mod message;
 mod origin;
 mod outgoing;
+mod pack_id;
 mod passphrase;
 mod pem;
 mod private_dir;
@@ -42,6 +46,7 @@ mod private_key;
 mod public_file;
 mod random;
 mod report;
+mod secret;
 mod ssh_agent;
 mod token;
 mod wallet;

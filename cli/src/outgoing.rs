@@ -1,6 +1,6 @@
 //! A request that is to be signed, as it is given on the command line.
 
-use envelope_core::{Document, Field, Request, Signed, Signer};
+use envelope_core::{Document, Field, Request, Signed};
 use serde::de::IgnoredAny;
 
 use crate::address;
@@ -10,13 +10,17 @@ use crate::clock;
 use crate::error::{Error, FieldError, MethodError};
 use crate::message::{Limit, read_input};
 use crate::random;
+use crate::secret::Secret;
+
+/// Header fields: name and value, which may be a secret.
+pub(crate) type Given = Vec<(String, Secret)>;
 
 /// A request, and which of its fields it was given and which this program adds.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     method: String,
     url: String,
-    given: Vec<(String, String)>,
+    given: Given,
     /// What a client would otherwise choose by itself, so that no signature covered it.
     content_type: Option<&'static str>,
     body: Option<Vec<u8>>,
@@ -27,7 +31,7 @@ impl Outgoing {
     pub(crate) fn read(args: &args::Outgoing) -> Result<Self, Error> {
         check_method(&args.method)?;
         address::check(&args.url)?;
-        let given = args.header.iter().map(|text| read_field(text)).collect::<Result<Vec<_>, _>>()?;
+        let given = read_fields(&args.header)?;
         let body = args.body.as_deref().map(|body| read_input(body, Limit::BODY)).transpose()?;
         let has_type = given.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         let content_type = body.as_deref().filter(|_| !has_type).map(media_type);
@@ -35,19 +39,13 @@ impl Outgoing {
     }
 
     /// A request of this program's own.
-    pub(crate) fn new(
-        method: &str,
-        url: String,
-        given: Vec<(String, String)>,
-        body: Option<Vec<u8>>,
-    ) -> Self {
+    pub(crate) fn new(method: &str, url: String, given: Given, body: Option<Vec<u8>>) -> Self {
         Self { method: method.into(), url, given, content_type: None, body }
     }
 
     /// Signs it, for `ttl` seconds from now.
     pub(crate) fn sign(&self, call_key: &CallKey, ttl: u64) -> Result<Signed, Error> {
-        let signer =
-            Signer::certified(call_key.key(), call_key.certificate()).and_then(|it| it.with_lifetime(ttl));
+        let signer = call_key.signer().and_then(|it| it.with_lifetime(ttl));
         let nonce = random::bytes()?;
         let fields = self.fields();
         // The call key is there already: `created` is never before its certificate.
@@ -80,12 +78,17 @@ impl Outgoing {
 
     /// The fields that were given with `-H`.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.given.iter().map(|(name, value)| (name.as_str(), value.expose()))
+    }
+
+    /// The fields to add to a request that is not signed: the media type of the body.
+    pub(crate) fn unsigned(&self) -> Vec<(&'static str, &str)> {
+        Vec::from_iter(self.content_type.map(|media_type| ("Content-Type", media_type)))
     }
 
     /// The fields to add: those of the envelope, and before them the media type of the body.
-    pub(crate) fn added<'a>(&'a self, signed: &'a Signed) -> Vec<(&'a str, &'a str)> {
-        let mut added = Vec::from_iter(self.content_type.map(|media_type| ("Content-Type", media_type)));
+    pub(crate) fn added<'a>(&'a self, signed: &'a Signed) -> Vec<(&'static str, &'a str)> {
+        let mut added = self.unsigned();
         added.extend(signed.fields());
         added
     }
@@ -98,6 +101,11 @@ impl Outgoing {
     fn request<'a>(&'a self, fields: &'a [Field<'a>]) -> Request<'a> {
         Request::new(&self.method, &self.url, fields)
     }
+}
+
+/// Fields of the command line.
+pub(crate) fn read_fields(fields: &[String]) -> Result<Given, Error> {
+    fields.iter().map(|text| read_field(text)).collect()
 }
 
 fn media_type(body: &[u8]) -> &'static str {
@@ -123,7 +131,7 @@ fn check_method(method: &str) -> Result<(), Error> {
 }
 
 /// `Name: value`, as it will be sent.
-fn read_field(text: &str) -> Result<(String, String), Error> {
+fn read_field(text: &str) -> Result<(String, Secret), Error> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let parts = text.split_once(':').filter(|(name, _)| !name.is_empty() && name.bytes().all(is_token));
     // What has no name may be a secret from its first byte on.
@@ -137,7 +145,10 @@ fn read_field(text: &str) -> Result<(String, String), Error> {
         return Err(error(FieldError::Reserved(why)));
     }
     let value = value.trim_ascii();
-    if value.is_empty() { Err(error(FieldError::Empty)) } else { Ok((name.into(), value.into())) }
+    if value.is_empty() {
+        return Err(error(FieldError::Empty));
+    }
+    Ok((name.into(), Secret::any(value.into())))
 }
 
 /// Why a field cannot be covered: it does not reach the server as it was signed, or says there what was not signed.
@@ -194,6 +205,13 @@ mod tests {
         for text in ["X-A: SECRET\u{7f}", "Host: SECRET"] {
             assert!(!read_field(text).unwrap_err().to_string().contains("SECRET"));
         }
+    }
+
+    #[test]
+    fn debug_says_nothing_of_a_value() {
+        let given = read_fields(&["Authorization: Bearer SECRET".into()]).unwrap();
+        let request = Outgoing::new("GET", "http://a.example/".into(), given, None);
+        assert!(!format!("{request:?}").contains("SECRET"), "{request:?}");
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub(crate) fn hint_that(hint: &str) {
     talk("hint", hint);
 }
 
+/// Says something that is neither an error nor a hint.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "envelope: {text}");
+}
+
 /// Asks whoever is at the terminal; the answer goes on the same line.
 pub(crate) fn ask(question: &str) {
     let _ = write!(io::stderr(), "envelope: {question}");
@@ -83,6 +88,28 @@ pub(crate) fn data(bytes: &[u8]) -> Result<(), Error> {
 /// Writes a line to stdout.
 pub(crate) fn line(text: &str) -> Result<(), Error> {
     data(format!("{text}\n").as_bytes())
+}
+
+/// Writes JSON on a line. What JSON lets stand as it is and a terminal would follow is escaped.
+pub(crate) fn json_line(value: &Value) -> Result<(), Error> {
+    line(&printable_json(value))
+}
+
+fn printable_json(value: &Value) -> String {
+    let mut text = String::new();
+    for character in value.to_string().chars() {
+        // serde_json escapes what is below U+0020, and strings alone hold what is beyond U+007E.
+        if matches!(character, ' '..='~') || (!character.is_ascii() && character.is_alphanumeric()) {
+            text.push(character);
+        } else {
+            let mut units = [0; 2];
+            character
+                .encode_utf16(&mut units)
+                .iter()
+                .for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// One fact.
@@ -162,7 +189,7 @@ impl Facts {
 
     /// Prints them.
     pub(crate) fn print(&self, json: bool) -> Result<(), Error> {
-        if json { line(&self.to_json().to_string()) } else { data(self.to_text("").as_bytes()) }
+        if json { json_line(&self.to_json()) } else { data(self.to_text("").as_bytes()) }
     }
 }
 
@@ -189,6 +216,10 @@ mod tests {
     #[test]
     fn text_from_others_cannot_speak_to_the_terminal() {
         assert_eq!(printable("a b'c\\d ä"), "a b'c\\d ä");
+        let json = Value::from("a \"ä\" \u{1b}[2J\u{9b}\u{202e}\u{7f}\u{e0001}");
+        let text = printable_json(&json);
+        assert_eq!(text, r#""a \"ä\" \u001b[2J\u009b\u202e\u007f\udb40\udc01""#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json);
         assert_eq!(printable("\u{1b}[2J\n\r\0\u{9b}\u{202e}"), "\\u{1b}[2J\\n\\r\\u{0}\\u{9b}\\u{202e}");
     }
 }

@@ -1,10 +1,26 @@
-//! The wallet: the verifiers that the identities here are known to, their packs, and what keys have said that not every
-//! verifier has heard yet. It holds no secret.
+//! The wallet: the verifiers that the identities here are known to, packs and their tokens, logins, and what keys have said
+//! that not every verifier has heard yet.
+//!
+//! `wallet/wallet.json`, of mode 0600 in a directory of mode 0700, is one JSON object:
+//!
+//! | member | holds |
+//! |---|---|
+//! | `version` | 1 |
+//! | `verifiers` | `{url, identity, name, packs, owed, trouble?}`: a verifier that knows the key of `identity`, as `name` |
+//! | `statements` | what keys have said of themselves |
+//! | `packs` | `{url, guid, kind, token?, name?}`: `kind` is `pack` or `swarm`, the pack is `{url}/api/{kind}/{guid}` |
+//! | `logins` | `{url, name, packs}`: a verifier that knows `name` by the word of an identity provider |
+//!
+//! `packs` and `logins` are there when there are some, so that a program that does not know them reads every other wallet;
+//! one that has them it refuses, instead of losing a token. The tokens of packs are secrets; what proves a login is elsewhere.
+//! It is read without a lock and changed under one, whole: whatever is killed leaves the old wallet or the new one.
 
 mod entry;
+mod pack;
 
 use envelope_core::{Thumbprint, Timestamp};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::home::Home;
@@ -12,6 +28,7 @@ use crate::identity::Name;
 use crate::origin::Origin;
 
 pub(crate) use entry::{Statement, Successor, Trouble, Verifier};
+pub(crate) use pack::{Login, Pack};
 
 const FILE: &str = "wallet.json";
 const VERSION: u32 = 1;
@@ -29,11 +46,23 @@ pub(crate) struct Wallet {
     verifiers: Vec<Verifier>,
     /// In the order in which they were made.
     statements: Vec<Statement>,
+    /// By verifier and guid, each pair once.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    packs: Vec<Pack>,
+    /// By verifier, each once.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    logins: Vec<Login>,
 }
 
 impl Default for Wallet {
     fn default() -> Self {
-        Self { version: VERSION, verifiers: Vec::new(), statements: Vec::new() }
+        Self {
+            version: VERSION,
+            verifiers: Vec::new(),
+            statements: Vec::new(),
+            packs: Vec::new(),
+            logins: Vec::new(),
+        }
     }
 }
 
@@ -61,8 +90,10 @@ impl Wallet {
         let done = change(&mut wallet)?;
         if wallet != before {
             wallet.prune();
-            let text =
-                serde_json::to_vec_pretty(&wallet).map_err(|_| Error::Wallet(home.wallet.path(FILE)))?;
+            // Memory that grows leaves pieces of tokens behind; a wallet that is too large may.
+            let mut text = Zeroizing::new(Vec::with_capacity(MAX_LENGTH));
+            serde_json::to_writer_pretty(&mut *text, &wallet)
+                .map_err(|_| Error::Wallet(home.wallet.path(FILE)))?;
             // What could not be read again is not written.
             if text.len() > MAX_LENGTH {
                 return Err(Error::WalletFull(home.wallet.path(FILE)));

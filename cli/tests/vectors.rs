@@ -28,6 +28,8 @@ fn can_be_asked(vector: &Vector) -> bool {
         && told.replay.is_none()
         && told.policy.is_none()
         && vector.steps()[0].now_after_body.is_none()
+        && vector.steps()[0].now_at_replay.is_none()
+        && vector.steps()[0].restart.is_none()
         && vector.steps()[0].stage != Some(8)
 }
 

@@ -72,12 +72,13 @@ impl User {
     fn is_meant(&self, entry: &str) -> bool {
         let same = |a: &str, b: &str| if self.folds_case { a.eq_ignore_ascii_case(b) } else { a == b };
         let belongs_to = |group: &str| self.groups.iter().any(|known| same(known, group));
-        if self.answers_to_name && same(entry, &self.name) {
-            return true;
+        match entry.rsplit_once('@') {
+            // Never a name that somebody may have chosen so as to look like a team.
+            Some((name, organisation)) => {
+                (same(name, &self.name) && belongs_to(organisation)) || belongs_to(entry)
+            }
+            None => self.answers_to_name && same(entry, &self.name),
         }
-        entry.rsplit_once('@').is_some_and(|(name, organisation)| {
-            (same(name, &self.name) && belongs_to(organisation)) || belongs_to(entry)
-        })
     }
 }
 
@@ -257,7 +258,10 @@ impl Pack {
                 Err(Refusal::new(Code::Unauthenticated, "the request carries no credential"))
             }
             None => Ok(()),
-            Some(caller) => check_grant(caller, access).and_then(|()| self.check(caller, access)),
+            Some(caller) => {
+                let has_call = caller.call().is_some();
+                check_grant(caller, access).and_then(|()| self.check(caller, has_call, access))
+            }
         };
         match decided.and_then(|()| self.check_agent(caller, access)) {
             Ok(()) => Decision::Allow,
@@ -269,17 +273,14 @@ impl Pack {
     #[must_use]
     pub fn allows(&self, caller: &Caller, guid: &str) -> bool {
         let access = Access { pack: Some(guid), ..Access::CALL };
-        self.check(caller, &access).is_ok()
+        self.check(caller, caller.call().is_some(), &access).is_ok()
     }
 
-    /// Whether an identity may call it with an envelope of a key that is registered at the verifier.
+    /// The same for somebody who will come with an envelope, whatever they have shown now.
     #[must_use]
-    pub fn allows_registered(&self, identity: &Identity) -> bool {
-        let is_named = match &self.allowed_users {
-            Users::Everybody | Users::Registered => true,
-            Users::Named(entries) => entries.contains(identity),
-        };
-        self.open || (self.signed && (is_named || self.owner.as_ref() == Some(identity)))
+    pub fn allows_by_envelope(&self, caller: &Caller, guid: &str) -> bool {
+        let access = Access { pack: Some(guid), ..Access::CALL };
+        self.check(caller, true, &access).is_ok()
     }
 
     /// Whether somebody may use an agent of it.
@@ -295,8 +296,7 @@ impl Pack {
         self.owner.as_ref().is_some_and(|owner| caller.is_meant(owner))
     }
 
-    fn check(&self, caller: &Caller, access: &Access<'_>) -> Result<(), Refusal> {
-        let has_call = caller.call().is_some();
+    fn check(&self, caller: &Caller, has_call: bool, access: &Access<'_>) -> Result<(), Refusal> {
         let allowed = match caller.backing() {
             Backing::Token { pack } => {
                 let is_here = access.pack.is_some_and(|guid| guid.eq_ignore_ascii_case(pack));

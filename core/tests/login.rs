@@ -171,8 +171,8 @@ fn entries_mean_users_by_name_organisation_and_team() {
     }
     let other = world.call(&world.certificate("oidc:Alice@example.com", &["acme"])).unwrap();
     for (entry, allowed) in [
-        ("Alice@example.com", true),
-        ("alice@example.com", false),
+        ("oidc:Alice@example.com", true),
+        ("Alice@example.com", false),
         ("Alice@example.com@acme", true),
         ("Alice@example.com@Acme", false),
         ("Alice", false),

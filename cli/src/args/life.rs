@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use super::{Json, KeyAlgorithm, NewKey, Passphrase};
 use crate::clock::{Moment, Overlap, Term};
@@ -123,18 +123,6 @@ pub(crate) struct Register {
     pub(crate) at: Option<Origin>,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
-    #[command(flatten)]
-    pub(crate) json: Json,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum Pack {
-    /// List the packs: URL, identity here, what the verifier calls it
-    List(PackList),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PackList {
     #[command(flatten)]
     pub(crate) json: Json,
 }

@@ -36,7 +36,7 @@ pub(crate) fn at(
 }
 
 /// The verifier of the wallet, where there is but one.
-fn the_only(wallet: &Wallet, name: Option<&Name>) -> Result<Origin, Error> {
+pub(super) fn the_only(wallet: &Wallet, name: Option<&Name>) -> Result<Origin, Error> {
     let known = wallet.verifiers().iter().filter(|it| name.is_none_or(|name| it.identity == *name));
     let mut urls: Vec<&Origin> = known.map(|it| &it.url).collect();
     urls.sort();

@@ -1,4 +1,6 @@
-//! `envelope call`: signs a request, sends it, prints the answer.
+//! `envelope call`: calls an agent of a pack, or sends any request; prints the answer.
+
+mod target;
 
 use std::time::Duration;
 
@@ -7,53 +9,92 @@ use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
 
 use crate::address;
-use crate::args::Call;
-use crate::client::{self, MAX_PROBLEM, read_problem};
+use crate::args::{Call, CredentialKind};
+use crate::choice::Choice;
+use crate::client::{self, MAX_PROBLEM, Proof, read_problem};
 use crate::clock;
-use crate::credential::Credential;
 use crate::delivery;
-use crate::error::Error;
+use crate::error::{Error, PackError};
 use crate::handed_key;
 use crate::home::Home;
 use crate::identity::Name;
 use crate::origin::Origin;
-use crate::outgoing::Outgoing;
 use crate::passphrase::PassphraseSource;
 use crate::report;
+use crate::secret::Secret;
 use crate::wallet::Wallet;
 use crate::wiping::wiped;
+use target::Target;
 
 /// Between two pieces of an answer: agents think for minutes before they say anything.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(name: Option<&Name>, args: Call) -> Result<(), Error> {
-    let request = Outgoing::read(&args.request)?;
-    let (url, authority) = address::exact(&args.request.url)?;
+    let target = Target::read(&args)?;
+    let request = &target.request;
+    let (url, authority) = address::exact(request.url())?;
     let passphrase = PassphraseSource::new(args.passphrase)?;
-    // Nothing is sent while a secret is in memory.
-    let sign = || {
-        wiped(|| match handed_key::read(&args.handed, &passphrase)? {
-            Some(handed) => request.sign(&handed, 60),
-            None => {
-                let home = Home::find()?;
-                let credential = choose(&home, name, &args.request.url)?;
-                request.sign(&credential.call_key(&home, &passphrase)?, 60)
+    let (wanted, plain_http) = (args.credential, args.plain_http.plain_http);
+    // Nothing is sent while the secret of a key is in memory.
+    let arm = || {
+        wiped(|| {
+            if let Some(handed) = handed_key::read(&args.handed, &passphrase)? {
+                return request.sign(&handed, 60).map(Armed::Signed);
+            }
+            let home = Home::find()?;
+            let choice = choose(&home, name, &target, wanted)?;
+            if let Choice::Token(token) = choice {
+                return arm_with(token, &target, plain_http);
+            }
+            match choice.call_key(&home, &passphrase)? {
+                Some(call_key) => request.sign(&call_key, 60).map(Armed::Signed),
+                None => Ok(Armed::Nothing),
             }
         })
     };
-    let attempt = |signed: Signed, is_last: bool| {
+    let attempt = |armed: &Armed, is_last: bool| {
         let client = client::client(&url, READ_TIMEOUT)?;
         client::run(async {
-            let answer = client::send(&client, url.clone(), &request, Some(&signed), None).await?;
+            let answer = client::send(&client, url.clone(), request, armed.proof(), None).await?;
             print(answer, &authority, is_last).await
         })
     };
-    match attempt(sign()?, false)? {
+    let armed = arm()?;
+    // What is not signed anew would be the same again.
+    let is_last = !matches!(armed, Armed::Signed(_));
+    match attempt(&armed, is_last)? {
         Outcome::Printed => Ok(()),
         Outcome::SignAgain => {
             std::thread::sleep(client::ANEW);
-            attempt(sign()?, true).map(drop)
+            attempt(&arm()?, true).map(drop)
         }
+    }
+}
+
+/// What goes with the request.
+enum Armed {
+    Signed(Signed),
+    Token(Secret),
+    Nothing,
+}
+
+impl Armed {
+    fn proof(&self) -> Proof<'_> {
+        match self {
+            Self::Signed(signed) => Proof::Signed(signed),
+            Self::Token(token) => Proof::Token(token),
+            Self::Nothing => Proof::Nothing,
+        }
+    }
+}
+
+fn arm_with(token: Secret, target: &Target, plain_http: bool) -> Result<Armed, Error> {
+    if target.has_authorization() {
+        return Err(PackError::TwoCredentials.into());
+    }
+    match Origin::of(target.request.url()) {
+        Some(origin) if origin.is_open_to_all() && !plain_http => Err(PackError::Plain(origin).into()),
+        _ => Ok(Armed::Token(token)),
     }
 }
 
@@ -66,18 +107,29 @@ enum Outcome {
 
 /// The credential that the wallet has for the URL. What verifiers are owed they are told on this occasion: the one that is
 /// called, and others that have not been tried for a while.
-fn choose(home: &Home, name: Option<&Name>, url: &str) -> Result<Credential, Error> {
+fn choose(
+    home: &Home,
+    name: Option<&Name>,
+    target: &Target,
+    wanted: Option<CredentialKind>,
+) -> Result<Choice, Error> {
     let wallet = Wallet::load(home)?;
     let now = clock::now()?;
-    let Some(origin) = Origin::of(url) else { return Credential::for_url(home, url, name) };
-    let credential = Credential::for_origin(home, &wallet, &origin, name)?;
+    let url = target.request.url();
+    let origin = Origin::of(url).ok_or(Error::OtherTarget)?;
+    let pack = target.pack(&wallet);
+    let choice = match Choice::of(home, &wallet, &origin, pack.as_ref(), name, wanted)? {
+        // A field Authorization that was given takes its place, unless the token is wanted.
+        Choice::Token(_) if wanted.is_none() && target.has_authorization() => Choice::Nothing,
+        choice => choice,
+    };
     if wallet.verifiers().iter().all(|verifier| verifier.owed.is_empty()) {
-        return Ok(credential);
+        return Ok(choice);
     }
     client::run(async {
         let others = delivery::deliver(home, delivery::BY_THE_WAY, |it| it.url != origin && it.is_due(now));
-        let (told, credential) = tokio::join!(others, credential.catch_up(home, &origin));
-        told.and(credential)
+        let (told, choice) = tokio::join!(others, choice.catch_up(home, &origin));
+        told.and(choice)
     })
 }
 

@@ -2,7 +2,6 @@
 
 use envelope_core::{Code, Thumbprint};
 use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
 
 use crate::args::Enroll;
 use crate::call_key::CallKey;
@@ -17,6 +16,7 @@ use crate::identity::{Identity, Name};
 use crate::origin::Origin;
 use crate::passphrase::PassphraseSource;
 use crate::report::{self, Fact, Facts};
+use crate::secret::Secret;
 use crate::token;
 use crate::wallet::{Verifier, Wallet};
 use crate::wiping::wiped;
@@ -64,14 +64,9 @@ pub(crate) fn run(name: &Name, args: Enroll) -> Result<(), Error> {
     if args.json.json { facts.print(true) } else { report::line(&there.name) }
 }
 
-async fn enroll(
-    url: &Origin,
-    token: &Zeroizing<String>,
-    call_key: &CallKey,
-) -> Result<Map<String, Value>, Error> {
+async fn enroll(url: &Origin, token: &Secret, call_key: &CallKey) -> Result<Map<String, Value>, Error> {
     let question = Question::post("/api/enroll", &json!({}));
-    let question = question.with_field("Authorization", format!("Bearer {}", token.as_str()));
-    question.ask_for_json(url, Some(call_key)).await
+    question.with_bearer(token).ask_for_json(url, Some(call_key)).await
 }
 
 /// Asks a verifier that was told of the key by somebody else. It may have been told of one that came before it.

@@ -7,14 +7,18 @@ use std::path::Path;
 use envelope_core::Signed;
 
 use crate::args::{Sign, SignFormat};
+use crate::call_key::CallKey;
+use crate::choice::Choice;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::handed_key;
 use crate::home::Home;
 use crate::identity::Name;
+use crate::origin::Origin;
 use crate::outgoing::Outgoing;
 use crate::passphrase::PassphraseSource;
 use crate::report;
+use crate::wallet::Wallet;
 use crate::wiping::wiped;
 
 pub(crate) fn run(name: Option<&Name>, args: Sign) -> Result<(), Error> {
@@ -30,8 +34,7 @@ pub(crate) fn run(name: Option<&Name>, args: Sign) -> Result<(), Error> {
         Some(handed) => request.sign(&handed, args.ttl),
         None => {
             let home = Home::find()?;
-            let credential = Credential::for_url(&home, &args.request.url, name)?;
-            request.sign(&credential.call_key(&home, &passphrase)?, args.ttl)
+            request.sign(&call_key(&home, &args.request.url, name, &passphrase)?, args.ttl)
         }
     })?;
     match format {
@@ -43,6 +46,24 @@ pub(crate) fn run(name: Option<&Name>, args: Sign) -> Result<(), Error> {
         }
         SignFormat::Curl => report::data(&curl(&request, &signed, args.request.body.as_deref())),
     }
+}
+
+/// That of the identity, or of the login, that the wallet has for the URL.
+fn call_key(
+    home: &Home,
+    url: &str,
+    name: Option<&Name>,
+    source: &PassphraseSource,
+) -> Result<CallKey, Error> {
+    if let Some(origin) = Origin::of(url) {
+        let wallet = Wallet::load(home)?;
+        let choice = Choice::of(home, &wallet, &origin, None, name, None)?;
+        if let Some(call_key) = choice.call_key(home, source)? {
+            return Ok(call_key);
+        }
+    }
+    // Clients that take this spelling of a URL are not ours.
+    Credential::default_for(name).call_key(home, source)
 }
 
 /// A command that sends the request as it was signed.

@@ -83,6 +83,8 @@ impl fmt::Display for Error {
                 write!(f, "over plain HTTP everybody on the way to {url} can use the ticket first")
             }
             Self::Token => f.write_str("not a token"),
+            Self::Pack(error) => write!(f, "{error}"),
+            Self::Login(error) => write!(f, "{error}"),
         }
     }
 }

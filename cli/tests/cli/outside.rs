@@ -49,6 +49,7 @@ impl Home {
         for name in [
             "ENVELOPE_PASSPHRASE_FILE",
             "ENVELOPE_PASSPHRASE_COMMAND",
+            "ENVELOPE_TOKEN",
             "http_proxy",
             "HTTP_PROXY",
             "all_proxy",
