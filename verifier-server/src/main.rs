@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use envelope_verifier::Clock;
-use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, Known, serve};
+use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, Known, LogFormat, report, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,15 +29,31 @@ enum Command {
         #[command(flatten)]
         flags: Box<Flags>,
     },
+    /// Say from the log who still calls without a credential, or with the token of a pack only
+    ///
+    /// Exit status: 0 when everybody shows a credential, so that --auth-required refuses nobody; 1 when somebody does not; 2 when
+    /// the log cannot be read.
+    Report {
+        /// The log of `serve`, as text or JSON; - for stdin; repeatable
+        #[arg(value_name = "FILE", default_value = "-")]
+        logs: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    let Command::Serve { config, flags } = Cli::parse().command;
-    start_log();
-    match configure(config.as_deref(), *flags).and_then(run) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Cli::parse().command {
+        Command::Serve { config, flags } => {
+            configure(config.as_deref(), *flags).and_then(run).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Report { logs, json } => report::run(&logs, json),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
-            report(&error);
+            explain(&error);
             ExitCode::from(2)
         }
     }
@@ -51,6 +67,7 @@ fn configure(file: Option<&Path>, flags: Flags) -> Result<Config, ConfigError> {
 }
 
 fn run(config: Config) -> Result<(), ConfigError> {
+    start_log(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
@@ -104,11 +121,14 @@ fn stop() -> impl Future<Output = ()> {
     }
 }
 
-fn start_log() {
+fn start_log(format: LogFormat) {
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("ENVELOPE_LOG").unwrap_or_else(|_| "info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
-    log.with_ansi(stderr().is_terminal()).init();
+    match format {
+        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
 }
 
 fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64, i64)>, open: &[String]) {
@@ -139,7 +159,7 @@ fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64,
 }
 
 /// `error`, then `hint`, as the `envelope` command does.
-fn report(error: &ConfigError) {
+fn explain(error: &ConfigError) {
     let mut out = stderr().lock();
     let _ = writeln!(out, "envelope-verifier: error: {error}");
     let _ = writeln!(out, "envelope-verifier: hint: {}", error.hint());

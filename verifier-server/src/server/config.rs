@@ -12,7 +12,7 @@ use envelope_core::{
 };
 use http::Method;
 
-use super::flags::{Flags, RouteAccess, RouteTable};
+use super::flags::{Flags, LogFormat, RouteAccess, RouteTable};
 use super::offline::Revocations;
 use super::packs;
 use super::packs::rule_set::{Accept, UserList};
@@ -43,6 +43,8 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// Who may administer keys.
     pub admins: Vec<Identity>,
+    /// How the log is written.
+    pub log: LogFormat,
     /// The URL by which login certificates are issued; `None`: that of the first authority.
     pub url: Option<String>,
     /// How long a login is good, in seconds.
@@ -144,6 +146,7 @@ impl Flags {
             authorities: self.authority,
             store: self.store.or_else(|| self.data_dir.as_ref().map(|path| path.join("store.sqlite"))),
             admins: self.admin.iter().map(|name| read_identity(name)).collect::<Result<_, _>>()?,
+            log: self.log.unwrap_or_default(),
             revocations,
             providers,
             url: self.url.map(read_url).transpose()?,

@@ -28,6 +28,9 @@ pub struct Flags {
     /// Identity key to trust, NAME=KEY; KEY is a file (PEM, JWK, OpenSSH), a did:key or a thumbprint; repeatable
     #[arg(long, value_name = "NAME=KEY")]
     pub trust: Vec<String>,
+    /// How the log is written to stderr: text, or JSON, an object a line [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
     /// Listen on an address that is not loopback although something can be called without a credential
     #[arg(long)]
     #[serde(alias = "allow_open")]
@@ -232,6 +235,7 @@ impl Flags {
             authority: joined(file.authority, self.authority),
             auth_required: self.auth_required || file.auth_required,
             trust: joined(file.trust, self.trust),
+            log: self.log.or(file.log),
             allow_open: self.allow_open || file.allow_open,
             data_dir: self.data_dir.or(file.data_dir),
             store: self.store.or(file.store),
@@ -272,6 +276,17 @@ impl Flags {
             revoked: file.revoked,
         }
     }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
 }
 
 /// The rules of one pack in the file.

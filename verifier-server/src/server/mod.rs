@@ -22,13 +22,14 @@ mod members;
 mod offline;
 mod packs;
 mod provider;
+pub mod report;
 pub mod routes;
 mod store;
 mod upstream;
 
 pub use config::{Config, ConfigError};
 pub use data_dir::DataDir;
-pub use flags::Flags;
+pub use flags::{Flags, LogFormat};
 pub use known::Known;
 pub use listen::serve;
 pub use offline::Revocations;

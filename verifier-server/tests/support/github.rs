@@ -27,6 +27,8 @@ pub enum Behaviour {
     RateLimited,
     /// A secondary one: 429 with `Retry-After`.
     RetryAfter,
+    /// A 403 with this field, and nothing in its message.
+    Field(&'static str, &'static str),
     /// A secondary one that says so in its message only.
     SecondaryLimit,
     /// This status, with an HTML page.
@@ -153,6 +155,7 @@ impl Shared {
                     .field("x-ratelimit-reset", 4_000_000_000_u32),
             ),
             Behaviour::RetryAfter => Some(message(429, "Too many requests.").field("Retry-After", 60)),
+            Behaviour::Field(name, value) => Some(message(403, "Forbidden").field(name, value)),
             Behaviour::SecondaryLimit => Some(message(403, "You have exceeded a secondary rate limit.")),
             Behaviour::Status(status) => Some(Told::text(status, "<html>Unicorn!</html>")),
             Behaviour::Forbidden(text) => Some(message(403, text)),

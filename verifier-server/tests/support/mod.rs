@@ -6,6 +6,7 @@ pub mod admin;
 pub mod github;
 pub mod oidc;
 pub mod oidc_provider;
+pub mod packs;
 pub mod people;
 pub mod proxy;
 pub mod stand_in;

@@ -34,10 +34,6 @@ impl Rules for Known {
         rules: &Pack,
     ) -> Result<Option<Caller>, Refusal> {
         let Some(bearer) = guard::bearer(&head.headers) else { return Ok(None) };
-        // Where nobody needs a credential and none says more than another, what is there is the upstream's business.
-        if rules.open && rules.agents.is_empty() {
-            return Ok(None);
-        }
         let address = self.proxies.client(head);
         let found = if token::is_token(bearer) {
             if rules.token { self.holder(bearer, guid).map(Some) } else { Ok(None) }
@@ -47,7 +43,7 @@ impl Rules for Known {
             Ok(None)
         };
         match found {
-            // It may not even have been meant for this verifier.
+            // Nobody needs one here, and it may not even have been meant for this verifier.
             Err(_) if rules.open => Ok(None),
             Err(refusal) if refusal == NO_GOOD => Err(self.attempts.bad(address, refusal)),
             found => found,

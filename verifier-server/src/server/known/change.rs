@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{
-    Caller, Code, Identity, Record, Records, Refusal, Role, Thumbprint, Timestamp, TrustList, registry,
+    Backing, Caller, Code, Identity, Record, Records, Refusal, Role, Thumbprint, Timestamp, TrustList,
+    registry,
 };
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -216,18 +217,12 @@ impl Known {
 
     /// The packs that an identity may call whose key is registered here, in order.
     pub(crate) fn packs_of(&self, identity: &Identity) -> Vec<String> {
-        match identity.token() {
-            Some((pack, ..)) => vec![self.packs.find(pack).map_or(pack.into(), |pack| pack.guid.clone())],
-            None => self.packs.callable_by(identity),
-        }
+        self.callable(&Caller::by_bearer(identity.clone(), Backing::of_registered(identity)))
     }
 
-    /// The packs that somebody may call, in order.
+    /// The packs that somebody may call with an envelope, in order.
     pub(crate) fn callable(&self, caller: &Caller) -> Vec<String> {
-        match caller.identity().token() {
-            Some(_) => self.packs_of(caller.identity()),
-            None => self.packs.callable(caller),
-        }
+        self.packs.callable(caller)
     }
 
     /// Registers a key by the word of an admin.

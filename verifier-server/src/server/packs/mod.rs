@@ -1,6 +1,15 @@
 //! Packs: their rules, and the tokens that open them. A request reads them from memory, without a lock that a writer holds.
 
 pub(crate) mod rule_set;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test"
+)]
+mod tests;
 pub(crate) mod token;
 
 use std::collections::HashSet;
@@ -117,9 +126,9 @@ impl Packs {
         guids
     }
 
-    /// The packs that somebody may call, by what is listed.
+    /// The packs that somebody may call with an envelope, by what is listed.
     pub(crate) fn callable(&self, caller: &Caller) -> Vec<String> {
-        self.callable_if(|guid, rules| rules.allows(caller, guid))
+        self.callable_if(|guid, rules| rules.allows_by_envelope(caller, guid))
     }
 
     fn callable_if(&self, may: impl Fn(&str, &Pack) -> bool) -> Vec<String> {
@@ -132,11 +141,6 @@ impl Packs {
         guids.extend(callable.map(|(_, pack)| pack.guid.clone()));
         guids.sort_unstable();
         guids
-    }
-
-    /// The same for an identity whose key is registered here, by an envelope.
-    pub(crate) fn callable_by(&self, identity: &Identity) -> Vec<String> {
-        self.callable_if(|_, rules| rules.allows_registered(identity))
     }
 
     /// The groups that any rule names, in lower case: `org` and `team@org` of each entry `name@org`.

@@ -59,10 +59,11 @@ impl OidcConfig {
 
     pub(super) fn checked_name(&self) -> Result<&str, ConfigError> {
         let is_character = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if self.name == "github" {
+        // The first is that of others, the second begins the names of those who hold a token of a pack.
+        if ["github", "pack"].contains(&self.name.as_str()) {
             return Err(ConfigError::new(
-                "the OpenID provider is called github",
-                "choose a name that tells its identities from GitHub's, such as oidc",
+                format!("the OpenID provider is called {}", self.name),
+                "choose a name that tells its identities from others, such as oidc",
             ));
         }
         if (1..=32).contains(&self.name.len()) && self.name.bytes().all(is_character) {

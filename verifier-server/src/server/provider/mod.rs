@@ -99,12 +99,11 @@ impl Providers {
 
     /// Whose a bearer is. `None`: the provider says that it is no good, or nobody here issues such tokens.
     pub(crate) async fn check(&self, bearer: &str) -> Result<Option<Arc<User>>, Unavailable> {
-        let answer = match self.issuer(bearer) {
+        match self.issuer(bearer) {
             None => Ok(None),
             Some(Issuer::Github(github)) => github.check(bearer).await,
             Some(Issuer::Oidc(oidc)) => oidc.check(bearer).await,
-        };
-        answer.inspect_err(|error| tracing::warn!(%error, "a token cannot be checked"))
+        }
     }
 
     /// The same without a question to a provider; `None`: it would take one.

@@ -267,3 +267,38 @@ impl News<'_> {
         }
     }
 }
+
+#[cfg(test)]
+impl PackRow {
+    /// A row that no database has written.
+    pub(crate) fn for_test(guid: &str, rules: &str) -> Self {
+        Self {
+            guid: guid.into(),
+            spelled: guid.into(),
+            rules: rules.into(),
+            registered: 1,
+            registered_by: None,
+            deployment: None,
+            removed: None,
+            changed: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+impl TokenRow {
+    /// The same of a token that has no end.
+    pub(crate) fn for_test(mac: &str, pack: &str) -> Self {
+        Self {
+            mac: mac.into(),
+            pack: pack.into(),
+            name: "default".into(),
+            serial: 1,
+            created: 1,
+            created_by: None,
+            expires: None,
+            last_used: None,
+            changed: 1,
+        }
+    }
+}

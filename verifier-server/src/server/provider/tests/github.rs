@@ -79,9 +79,11 @@ async fn a_token_that_may_not_list_groups_has_none() {
     let (github, providers) = alice();
     github.without_scope("gho_alice");
     assert_eq!(providers.check("gho_alice").await, user("github:alice", &[]));
-    for nothing in
-        [Behaviour::Status(404), Behaviour::Forbidden("Resource not accessible by personal access token")]
-    {
+    for nothing in [
+        Behaviour::Status(404),
+        Behaviour::Forbidden("Resource not accessible by personal access token"),
+        Behaviour::Field("x-ratelimit-remaining", "4999"),
+    ] {
         let (github, providers) = alice();
         github.behave_at("/user/teams", nothing);
         assert_eq!(providers.check("gho_alice").await, user("github:alice", &["acme"]));
@@ -110,6 +112,8 @@ async fn faults_say_nothing_of_the_token_and_are_not_kept() {
     for (fault, error) in [
         (Behaviour::RateLimited, Err(Unavailable::RateLimited)),
         (Behaviour::RetryAfter, Err(Unavailable::RateLimited)),
+        (Behaviour::Field("Retry-After", "60"), Err(Unavailable::RateLimited)),
+        (Behaviour::Field("x-ratelimit-remaining", "0"), Err(Unavailable::RateLimited)),
         (Behaviour::SecondaryLimit, Err(Unavailable::RateLimited)),
         (Behaviour::Status(500), status(500)),
         (Behaviour::Status(503), status(503)),
