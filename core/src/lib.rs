@@ -113,7 +113,7 @@ pub use error::{Code, Refusal, Stage};
 pub use issue::Issue;
 pub use key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
 pub use login::{Issuer, Login, UntrustedLogin};
-pub use policy::{Access, Backing, Caller, Decision, Pack, Policy, Users};
+pub use policy::{Access, Backing, Caller, Decision, Pack, Policy, Users, pack_key};
 pub use registry::{Record, Records, Role};
 pub use replay::{Fresh, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, SharedReplayCache};
 pub use request::{Field, Request};

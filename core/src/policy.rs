@@ -1,5 +1,6 @@
 //! Stage 8: who may call what (spec, V8.1 to V8.5; `spec/packs.md`, section 2).
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -68,6 +69,12 @@ impl Backing {
 }
 
 impl User {
+    /// Whether an entry is the whole name of this user: the provider, and the name there in whatever case.
+    fn is_spelled(&self, entry: &Identity) -> bool {
+        let named = entry.provider().filter(|(provider, _)| self.folds_case && *provider == GITHUB);
+        named.is_some_and(|(_, name)| name.eq_ignore_ascii_case(&self.name))
+    }
+
     /// Whether an entry of a list means this user: `name`, or `name@org` for the user in the organisation or the team of it.
     fn is_meant(&self, entry: &str) -> bool {
         let same = |a: &str, b: &str| if self.folds_case { a.eq_ignore_ascii_case(b) } else { a == b };
@@ -82,11 +89,33 @@ impl User {
     }
 }
 
+/// The one spelling of a guid by which the rules of its pack are found: in lower case, and a UUID with its hyphens where RFC 9562 has
+/// them. Two that an upstream could read as one pack must not have two sets of rules.
+#[must_use]
+pub fn pack_key(guid: &str) -> Cow<'_, str> {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    let is_lower = !guid.bytes().any(|byte| byte.is_ascii_uppercase());
+    let digits = || guid.bytes().filter(|byte| *byte != b'-');
+    let is_uuid = digits().count() == 32 && digits().all(|byte| byte.is_ascii_hexdigit());
+    if !is_uuid {
+        return if is_lower { guid.into() } else { guid.to_ascii_lowercase().into() };
+    }
+    let mut digits = digits().map(|byte| char::from(byte.to_ascii_lowercase()));
+    let mut key = String::with_capacity(36);
+    for length in GROUPS {
+        if !key.is_empty() {
+            key.push('-');
+        }
+        key.extend(digits.by_ref().take(length));
+    }
+    if key == guid { guid.into() } else { key.into() }
+}
+
 impl Identity {
     /// The name of the holder of a token: that of a pack with this guid, by the token's name and serial.
     #[must_use]
     pub fn of_token(pack: &str, name: &str, serial: u64) -> Option<Self> {
-        let whole = alloc::format!("{HOLDER}{}/{name}/{serial}", pack.to_ascii_lowercase());
+        let whole = alloc::format!("{HOLDER}{}/{name}/{serial}", pack_key(pack));
         Self::new(&whole).filter(|identity| identity.token().is_some())
     }
 
@@ -168,7 +197,8 @@ impl Caller {
     #[must_use]
     pub fn is_meant(&self, entry: &Identity) -> bool {
         self.identity() == entry
-            || matches!(self.backing(), Backing::User(user) if user.is_meant(entry.as_str()))
+            || matches!(self.backing(), Backing::User(user) if user.is_meant(entry.as_str())
+                || user.is_spelled(entry))
     }
 }
 
@@ -298,10 +328,10 @@ impl Pack {
 
     fn check(&self, caller: &Caller, has_call: bool, access: &Access<'_>) -> Result<(), Refusal> {
         let allowed = match caller.backing() {
-            Backing::Token { pack } => {
-                let is_here = access.pack.is_some_and(|guid| guid.eq_ignore_ascii_case(pack));
-                is_here && (self.token || (has_call && self.signed))
-            }
+            Backing::Token { pack } => match access.pack {
+                Some(guid) => pack_key(guid) == **pack && (self.token || (has_call && self.signed)),
+                None => self.token,
+            },
             Backing::User(_) => (self.identity || (has_call && self.signed)) && self.lists(caller),
             Backing::Registered => self.signed && self.lists(caller),
         };
@@ -383,9 +413,9 @@ impl Policy {
         Self { packs: BTreeMap::new(), unlisted: Arc::new(unlisted) }
     }
 
-    /// Adds the rules of a pack, in place of those it had. Guids are the same in upper and lower case.
+    /// Adds the rules of a pack, in place of those it had. Guids are found by their [`pack_key`].
     pub fn insert(&mut self, guid: &str, pack: Pack) {
-        self.packs.insert(guid.to_ascii_lowercase(), Arc::new(pack));
+        self.packs.insert(pack_key(guid).into_owned(), Arc::new(pack));
     }
 
     /// The rules for a pack: its own, else those for what is not listed.
@@ -397,14 +427,10 @@ impl Policy {
     /// The rules of a pack that is listed.
     #[must_use]
     pub fn get(&self, guid: &str) -> Option<&Arc<Pack>> {
-        if guid.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            self.packs.get(&guid.to_ascii_lowercase())
-        } else {
-            self.packs.get(guid)
-        }
+        self.packs.get(&*pack_key(guid))
     }
 
-    /// What is listed, in the order of the guids, which are in lower case.
+    /// What is listed, in the order of the guids, each as its [`pack_key`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Pack>)> {
         self.packs.iter().map(|(guid, pack)| (guid.as_str(), pack))
     }

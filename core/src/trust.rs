@@ -98,8 +98,8 @@ pub trait Trust {
         None
     }
 
-    /// Whether an identity of this name has a key here. Rules that name it mean nobody else then: no user of an identity
-    /// provider who has the same name there.
+    /// Whether an identity of this name, in upper or lower case, has a key here. Rules that name it mean nobody else then: no user of
+    /// an identity provider who has the same name there.
     fn is_registered(&self, name: &str) -> bool {
         let _ = name;
         true
@@ -244,6 +244,6 @@ impl Trust for TrustList {
     }
 
     fn is_registered(&self, name: &str) -> bool {
-        self.records.values().filter_map(Record::owner).any(|owner| owner.as_str() == name)
+        self.records.values().filter_map(Record::owner).any(|owner| owner.as_str().eq_ignore_ascii_case(name))
     }
 }

@@ -74,7 +74,9 @@ fn what_debug_shows_names_the_key() {
     let key = Alice::ed25519().call_key;
     let thumbprint = key.verifying_key().thumbprint().to_string();
     assert_eq!(format!("{:?}", key.verifying_key()), format!("VerifyingKey(Ed25519 {thumbprint})"));
+    assert_eq!(format!("{:?}", key.verifying_key().thumbprint()), thumbprint);
     assert_eq!(format!("{key:?}"), format!("SigningKey(Ed25519 {thumbprint})"));
+    assert_eq!(format!("{:?}", alice()), "\"alice\"");
     assert_eq!(format!("{:?}", MemoryReplayCache::new(7, [0; 16])), "MemoryReplayCache(0 of 7)");
 }
 
@@ -100,9 +102,14 @@ fn a_certificate_is_issued_for_a_day_and_with_256_characters_at_most() {
         assert_eq!(code(verified.check_time(NOW.plus(lifetime - 1))), None);
         assert_eq!(code(verified.check_time(NOW.plus(lifetime))), Some(Code::CertificateExpired));
     }
+    let public = alice.identity_key.verifying_key();
     for (lifetime, id) in [(0, 3), (86_401, 3), (900, 257)] {
         assert_eq!(sign(lifetime, id), Some(Code::CertificateInvalid), "{lifetime} {id}");
+        // A key that is held elsewhere is not shown it either.
+        let issue = Issue { lifetime, id: &long[..id], ..issue(&alice.call_key) };
+        assert_eq!(code(issue.signing_input(public)), Some(Code::CertificateInvalid), "{lifetime} {id}");
     }
+    assert_eq!(code(issue(&alice.identity_key).signing_input(public)), Some(Code::CertificateInvalid));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 -- Packs and their tokens. Rows stay: a guid that was removed, and the serial of a token, are remembered.
 
 CREATE TABLE pack (
-    guid TEXT PRIMARY KEY,                  -- in lower case
+    guid TEXT PRIMARY KEY,                  -- in lower case, a UUID with its hyphens
     spelled TEXT NOT NULL,
     rules TEXT NOT NULL,                    -- JSON: accept, owner, allowed_users, agents
     registered BIGINT NOT NULL,
     registered_by TEXT,                     -- null: nobody is known to have been it
-    deployment TEXT,                        -- SHA-256 of the request that deployed it last
+    deployment TEXT,                        -- SHA-256 of the request that deployed it last, while it may be repeated
+    deployed BIGINT,                        -- when that was
     removed BIGINT,                         -- when
     changed BIGINT NOT NULL
 );

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fold::folds_to;
 use envelope_core::{Code, Pack, Refusal};
 use http::Method;
 use http::request::Parts;
@@ -53,7 +54,7 @@ impl AgentCalls {
 }
 
 /// The first segment, without parameters, as an upstream that ignores case would read it.
-fn first(path: &str) -> String {
+pub(crate) fn first(path: &str) -> String {
     path.split(['/', ';']).nth(1).unwrap_or_default().to_ascii_lowercase()
 }
 
@@ -80,7 +81,7 @@ impl<'de> Visitor<'de> for NameIn<'_> {
         while let Some(name) = map.next_key::<String>()? {
             if name == self.0 && agent.is_none() {
                 agent = Some(map.next_value()?);
-            } else if name.eq_ignore_ascii_case(self.0) {
+            } else if folds_to(&name, self.0) {
                 return Err(A::Error::custom("a second name"));
             } else {
                 map.next_value::<IgnoredAny>()?;

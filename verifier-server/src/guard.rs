@@ -218,8 +218,8 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     where
         B: Body<Data = Bytes>,
     {
-        let rules = terms.rules.pack(access.pack);
-        let (caller, body) = match self.verify(terms.verifier, terms.trust, head)? {
+        let mut rules = terms.rules.pack(access.pack);
+        let (mut caller, body) = match self.verify(terms.verifier, terms.trust, head)? {
             Some(verified) => {
                 let mut check = verified.body();
                 let body = read(body, terms.max_body, |chunk| check.update(chunk)).await?;
@@ -234,6 +234,14 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
                 (caller, read(body, terms.max_body, |_| ()).await?)
             }
         };
+        if !body.is_empty() {
+            // A body may take its time, and somebody may lose a right meanwhile.
+            terms.rules.catch_up().await?;
+            rules = terms.rules.pack(access.pack);
+            if caller.as_ref().is_none_or(|caller| caller.call().is_none()) {
+                caller = terms.rules.bearer(head, access.pack, &rules).await?;
+            }
+        }
         let agent = agent_of(&rules, &body)?;
         let access = Access { agent: agent.as_deref(), ..*access };
         rules.decide(caller.as_ref(), &access).into_result()?;

@@ -32,6 +32,11 @@ pub struct VerifierLayer<T, P = Policy, R = ShardedReplayCache> {
     scope: &'static str,
 }
 
+/// The address of the client, for a server in which nobody else says it: put among a request's extensions before the layer sees
+/// it. Bad credentials are counted by it; without it, all clients are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub std::net::IpAddr);
+
 /// Which pack a request is for.
 #[derive(Clone, Debug)]
 enum Packs {
@@ -189,7 +194,11 @@ impl Packs {
                 // An unsigned request must not leave its pack by dot segments either.
                 target::check_path(path)?;
                 match Place::of(path) {
-                    Place::Pack { guid, path } => Ok((Some(guid), path.unwrap_or_default())),
+                    Place::Pack { guid, path: Some(path) } => Ok((Some(guid), path)),
+                    Place::Pack { path: None, .. } | Place::Deploy(_) | Place::List => Err(Refusal::new(
+                        Code::NotAllowed,
+                        "deploying, listing and tearing down packs needs the gateway",
+                    )),
                     Place::Near => {
                         Err(Refusal::new(Code::NotAllowed, "the path is near the packs and names none"))
                     }

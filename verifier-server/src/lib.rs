@@ -25,6 +25,7 @@
 mod agent;
 mod certificates;
 mod clock;
+mod fold;
 mod guard;
 mod layer;
 mod mark;
@@ -38,7 +39,7 @@ pub use agent::AgentCalls;
 pub use certificates::ShardedCertificateCache;
 pub use clock::Clock;
 pub use guard::{Admitted, Guard, Rules};
-pub use layer::{VerifierLayer, VerifierService};
+pub use layer::{ClientAddress, VerifierLayer, VerifierService};
 pub use mark::Mark;
 pub use problem::{ACCEPT_SIGNATURE, problem};
 pub use replay::ShardedReplayCache;

@@ -7,7 +7,8 @@ pub(crate) enum Place<'a> {
     Pack {
         /// Its guid.
         guid: &'a str,
-        /// The rest of the path, from the slash behind the guid on; `None` where there is none.
+        /// The rest of the path, from the slash behind the guid on; `None` where there is none but that slash: many servers take the
+        /// two for one.
         path: Option<&'a str>,
     },
     /// Where packs are deployed: `/api/pack/deploy`, `/api/swarm/deploy`.
@@ -51,11 +52,11 @@ impl<'a> Place<'a> {
         };
         let (guid, path) = rest.find('/').map_or((rest, None), |end| {
             let (guid, path) = rest.split_at(end);
-            (guid, Some(path))
+            (guid, Some(path).filter(|path| *path != "/"))
         });
         match (guid, path) {
-            ("deploy", None) => Self::Deploy(kind),
-            (name, None) if LISTS.contains(&name) => Self::List,
+            ("deploy", None) if !rest.ends_with('/') => Self::Deploy(kind),
+            (name, None) if LISTS.contains(&name) && !rest.ends_with('/') => Self::List,
             _ if is_guid(guid) => Self::Pack { guid, path },
             _ => Self::Near,
         }
@@ -96,7 +97,7 @@ mod tests {
         let pack = |guid, path| Place::Pack { guid, path };
         for (path, place) in [
             ("/api/pack/p1/agent", pack("p1", Some("/agent"))),
-            ("/api/swarm/p1/", pack("p1", Some("/"))),
+            ("/api/swarm/p1/", pack("p1", None)),
             ("/api/pack/p1/a/b", pack("p1", Some("/a/b"))),
             ("/api/pack/p1", pack("p1", None)),
             ("/api/pack/deploy", Place::Deploy(Kind::Pack)),

@@ -18,6 +18,7 @@ use super::packs;
 use super::packs::rule_set::{Accept, UserList};
 use super::provider::{GithubConfig, OidcConfig, ProviderConfig};
 use crate::agent::AgentCalls;
+use crate::fold::folds_to;
 use crate::place::{self, Place};
 
 /// A configuration that holds together.
@@ -33,6 +34,8 @@ pub struct Config {
     pub trust: TrustList,
     /// Who may call what.
     pub policy: Policy,
+    /// The packs of the file that accept anybody, while no credential is required.
+    pub open: Vec<String>,
     /// Whether nothing passes without a credential.
     pub auth_required: bool,
     /// The longest window of a signature.
@@ -140,6 +143,10 @@ impl Flags {
             listen,
             upstream: self.upstream.as_deref().map(read_upstream).transpose()?,
             trust: self.trust_list()?,
+            open: {
+                let open = self.pack.iter().filter(|pack| pack.accept.contains(&Accept::Open));
+                open.map(|pack| pack.guid.clone()).collect()
+            },
             auth_required: self.auth_required,
             policy,
             window,
@@ -160,8 +167,8 @@ impl Flags {
                 }
                 attempts => attempts,
             },
+            user_member: read_user_member(self.user_member, self.agent_member.as_deref())?,
             agent_calls: read_agent_calls(self.agent_path, self.agent_member)?,
-            user_member: self.user_member.filter(|member| !member.is_empty()),
             routes: self.route.into_iter().map(read_route).collect::<Result<_, _>>()?,
             data_dir: self.data_dir,
             max_body: count(self.max_body, 1 << 20)?,
@@ -183,13 +190,7 @@ impl Flags {
             let (name, key) = entry.split_once('=').ok_or_else(|| {
                 ConfigError::new("a --trust is not NAME=KEY", "write --trust alice=alice.pub.pem")
             })?;
-            let (identity, key) = (read_identity(name)?, read_key(name, key)?.thumbprint());
-            if identity.is_reserved() {
-                return Err(ConfigError::new(
-                    format!("{name} is a name that only tokens have"),
-                    "choose one that does not begin with pack:",
-                ));
-            }
+            let (identity, key) = (read_new_identity(name)?, read_key(name, key)?.thumbprint());
             check_new(&trust, &key)?;
             trust.trust(identity, key);
         }
@@ -201,7 +202,7 @@ impl Flags {
                 ));
             };
             check_new(&trust, &key.thumbprint())?;
-            trust.register(read_identity(&entry.identity)?, key, read_time(&entry.expires)?);
+            trust.register(read_new_identity(&entry.identity)?, key, read_time(&entry.expires)?);
         }
         for entry in &self.revoked {
             let key = Thumbprint::parse(entry).ok_or_else(|| {
@@ -442,6 +443,18 @@ fn read_agent_calls(path: Option<String>, member: Option<String>) -> Result<Agen
     Ok(AgentCalls { path, member })
 }
 
+fn read_user_member(given: Option<String>, agent: Option<&str>) -> Result<Option<String>, ConfigError> {
+    match given {
+        Some(member) if folds_to(&member, agent.unwrap_or(&AgentCalls::default().member)) => {
+            Err(ConfigError::new(
+                "--user-member and --agent-member are the same",
+                "one says who calls, the other which agent",
+            ))
+        }
+        member => Ok(member.filter(|member| !member.is_empty())),
+    }
+}
+
 fn read_route(table: RouteTable) -> Result<Route, ConfigError> {
     let hint = "a [[route]] has method = \"GET\" and path = \"/healthz\", outside of packs";
     let method = Method::from_bytes(table.method.as_bytes());
@@ -454,6 +467,18 @@ fn read_route(table: RouteTable) -> Result<Route, ConfigError> {
     }
     let RouteTable { path, access, lists_packs, .. } = table;
     Ok(Route { method, path, access, lists_packs })
+}
+
+/// A name under which a key can be known.
+fn read_new_identity(name: &str) -> Result<Identity, ConfigError> {
+    let identity = read_identity(name)?;
+    if identity.is_reserved() {
+        return Err(ConfigError::new(
+            format!("{name} is a name that only tokens have"),
+            "choose one that does not begin with pack:",
+        ));
+    }
+    Ok(identity)
 }
 
 fn read_identity(name: &str) -> Result<Identity, ConfigError> {

@@ -2,7 +2,7 @@
 //! (`spec/packs.md`, section 4).
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use envelope_core::{Caller, Code, Pack, Refusal};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -12,8 +12,10 @@ use super::gateway::{Way, say_allowed};
 use super::known::packs::{Deployed, Deployer, Right, check_guid};
 use super::lists::whole;
 use super::members::Members;
-use super::packs::rule_set::RuleSet;
-use super::upstream::body_changed;
+use super::packs::rule_set::{MAX_RULES, RuleSet};
+use super::packs::token;
+use super::upstream::{body_changed, strip_digests, strip_token};
+use crate::guard::{Admitted, bearer};
 use crate::place::Kind;
 
 /// The scope of certificates that deploying needs.
@@ -36,13 +38,20 @@ struct Demand {
 impl Demand {
     fn read(body: &[u8]) -> Result<Self, Refusal> {
         let mut members = Members::parse(body).ok_or(malformed("a deployment is a JSON object"))?;
+        if members.resemble(&[GUIDS.as_slice(), &[AUTH]].concat()) {
+            return Err(malformed(
+                "a member is spelled almost as one that names the pack, or says how it is guarded",
+            ));
+        }
         let guid = guid(&members)?;
         if let Some(guid) = &guid {
             check_guid(guid)?;
         }
         let Some(auth) = members.get(AUTH)? else { return Ok(Self { guid, rules: None, body: None }) };
-        let rules: RuleSet = serde_json::from_str(auth.get())
-            .map_err(|_| malformed("a member of auth is unknown, twice there, or of another type"))?;
+        if auth.get().len() > MAX_RULES {
+            return Err(Refusal::new(Code::TooLarge, "auth is longer than 256 KiB"));
+        }
+        let rules = RuleSet::parse(auth.get().as_bytes())?;
         // What makes no sense is told before anything is deployed.
         rules.clone().change(Pack::trusted())?;
         members.remove(AUTH);
@@ -71,6 +80,7 @@ pub(super) async fn deploy(
 ) -> Result<Response, Refusal> {
     const NO_STORE: Refusal = Refusal::new(Code::NotAllowed, "this verifier keeps no packs");
     let known = way.app.known();
+    check_bearer(&head)?;
     let admission = way.app.admit_by(Pack::open().into(), &head, body, SCOPE);
     let mut admitted = way.in_time(admission).await?;
     let caller = admitted.caller.clone();
@@ -80,10 +90,16 @@ pub(super) async fn deploy(
     if rules.is_some() && !known.keeps_packs() {
         return Err(NO_STORE);
     }
+    // One after the other: what the upstream has last is what is written down last.
+    let turn = match &guid {
+        Some(guid) => Some(way.app.turn(guid).await),
+        None => None,
+    };
     let right = known.right_to_deploy(guid.as_deref(), &deployer, &sent).await?;
     if right == Right::Pass && rules.is_some() {
         return Err(Refusal::new(Code::NotAllowed, "how this pack is guarded is not for this caller to say"));
     }
+    strip_token(&mut head.headers);
     if let Some(body) = body {
         admitted.body = body.to_bytes();
         body_changed(&mut head.headers);
@@ -92,32 +108,75 @@ pub(super) async fn deploy(
     if right == Right::Pass || !known.keeps_packs() {
         return Ok(way.send(head, admitted).await);
     }
-    let answer = match whole(way, head, admitted).await {
-        Ok(answer) => answer,
-        Err(error) => return Ok(way.failed(error)),
-    };
-    let told = (answer.status() == StatusCode::OK).then(|| Members::parse(answer.body())).flatten();
-    let Some(mut told) = told else { return Ok(answer.map(Body::from)) };
-    let named = self::guid(&told).unwrap_or_default();
-    let Some(guid) = named.or(guid) else {
-        tracing::warn!("the upstream has deployed a pack and names no guid: nothing guards it");
-        return Ok(answer.map(Body::from));
-    };
-    match known.deploy(&guid, kind, rules, &deployer, &sent).await {
-        Ok(Some(deployed)) => {
-            tracing::info!(
-                pack = guid,
-                owner = deployed.owner.as_ref().map(tracing::field::display),
-                "deployed"
-            );
-            Ok(with_token(&mut told, kind, &guid, &deployed, answer.headers()))
-        }
-        Ok(None) => Ok(answer.map(Body::from)),
-        Err(refusal) => {
-            tracing::error!(pack = guid, "the upstream has deployed what the verifier does not take");
-            Err(refusal)
+    // Before anything is deployed that could not be written down.
+    known.check_writable().await?;
+    let (app, peer) = (way.app.clone(), way.peer);
+    // To its end, also when the client is gone: what the upstream has deployed is not left without its rules.
+    let deployment = tokio::spawn(async move {
+        let _turn = turn;
+        let way = Way { app: &app, peer, upstream: app.upstream().ok_or(BROKEN_OFF)? };
+        let demand = Granted { kind, guid, rules, sent };
+        demand.carry_out(&way, caller.as_ref(), head, admitted).await
+    });
+    deployment.await.unwrap_or(Err(BROKEN_OFF))
+}
+
+const BROKEN_OFF: Refusal = Refusal::new(Code::ReplayUnavailable, "the deployment broke off");
+
+/// A deployment that may be.
+struct Granted {
+    kind: Kind,
+    guid: Option<String>,
+    rules: Option<RuleSet>,
+    /// The body as the client sent it.
+    sent: bytes::Bytes,
+}
+
+impl Granted {
+    async fn carry_out(
+        self,
+        way: &Way<'_>,
+        caller: Option<&Caller>,
+        head: Parts,
+        admitted: Admitted,
+    ) -> Result<Response, Refusal> {
+        let Self { kind, guid, rules, sent } = self;
+        let (known, deployer) = (way.app.known(), deployer(way, caller));
+        let answer = match whole(way, head, admitted).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(way.failed(error)),
+        };
+        let told = (answer.status() == StatusCode::OK).then(|| Members::parse(answer.body())).flatten();
+        let Some(mut told) = told else { return Ok(answer.map(Body::from)) };
+        let named = self::guid(&told).unwrap_or_default();
+        let Some(guid) = named.or(guid) else {
+            tracing::warn!("the upstream has deployed a pack and names no guid: nothing guards it");
+            return Ok(answer.map(Body::from));
+        };
+        match known.deploy(&guid, kind, rules, &deployer, &sent).await {
+            Ok(Some(deployed)) => {
+                tracing::info!(
+                    pack = guid,
+                    owner = deployed.owner.as_ref().map(tracing::field::display),
+                    "deployed"
+                );
+                Ok(with_token(&mut told, kind, &guid, &deployed, answer.into_parts().0))
+            }
+            Ok(None) => Ok(answer.map(Body::from)),
+            Err(refusal) => {
+                tracing::error!(pack = guid, "the upstream has deployed what the verifier does not take");
+                Err(refusal)
+            }
         }
     }
+}
+
+/// The token of a pack opens it, and is no right to deploy one or to tear it down. Any other bearer is none of the verifier's here.
+fn check_bearer(head: &Parts) -> Result<(), Refusal> {
+    const NO_RIGHT: Refusal =
+        Refusal::new(Code::NotAllowed, "the token of a pack is no right to deploy it, or to tear it down");
+    let is_token = bearer(&head.headers).is_some_and(token::is_token);
+    if is_token && !head.headers.contains_key("signature") { Err(NO_RIGHT) } else { Ok(()) }
 }
 
 fn deployer<'a>(way: &Way<'_>, caller: Option<&'a Caller>) -> Deployer<'a> {
@@ -130,7 +189,7 @@ fn with_token(
     kind: Kind,
     guid: &str,
     deployed: &Deployed,
-    headers: &http::HeaderMap,
+    mut head: http::response::Parts,
 ) -> Response {
     let token = deployed.token.as_str().into();
     match kind {
@@ -143,31 +202,37 @@ fn with_token(
     told.set("owner", &deployed.owner.as_ref().map(ToString::to_string).into());
     told.set("allowed_users", &deployed.allowed_users);
     let body = told.to_bytes();
-    let length = body.len();
-    let mut response = Body::from(body).into_response();
-    *response.headers_mut() = headers.clone();
-    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    response.headers_mut().remove(header::ETAG);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    strip_digests(&mut head.headers);
+    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Response::from_parts(head, body.into())
 }
 
 /// `DELETE /api/pack/{guid}`: when the upstream has torn the pack down, nothing is left of how it was guarded.
 pub(super) async fn tear_down(
     way: &Way<'_>,
     guid: &str,
-    head: Parts,
+    mut head: Parts,
     body: Body,
 ) -> Result<Response, Refusal> {
+    check_bearer(&head)?;
     let admission = way.app.admit_by(Pack::open().into(), &head, body, SCOPE);
     let admitted = way.in_time(admission).await?;
     let caller = admitted.caller.clone();
+    let turn = way.app.turn(guid).await;
     way.app.known().check_teardown(guid, &deployer(way, caller.as_ref()))?;
     say_allowed(way, &head, Some(guid), caller.as_ref());
-    let answer = way.send(head, admitted).await;
-    if answer.status().is_success() {
-        way.app.known().torn_down(guid).await?;
-        tracing::info!(pack = guid, "torn down");
-    }
-    Ok(answer)
+    strip_token(&mut head.headers);
+    let (app, peer, guid) = (way.app.clone(), way.peer, guid.to_owned());
+    let teardown = tokio::spawn(async move {
+        let _turn = turn;
+        let way = Way { app: &app, peer, upstream: app.upstream().ok_or(BROKEN_OFF)? };
+        let answer = way.send(head, admitted).await;
+        if answer.status().is_success() {
+            app.known().torn_down(&guid, &deployer(&way, caller.as_ref())).await?;
+            tracing::info!(pack = guid, "torn down");
+        }
+        Ok(answer)
+    });
+    teardown.await.unwrap_or(Err(BROKEN_OFF))
 }

@@ -17,10 +17,14 @@ pub(crate) enum Filtered {
     Unreadable,
 }
 
-/// Leaves the agents that `may_use` names: in every list or object called `agents`, at any depth.
-pub(crate) fn agents(json: &[u8], may_use: &impl Fn(&str) -> bool) -> Filtered {
+/// Leaves the agents that `may_use` names: in every list or object called `agents`, at any depth, and in a list that is the
+/// answer. `is_list`: there must be one.
+pub(crate) fn agents(json: &[u8], is_list: bool, may_use: &impl Fn(&str) -> bool) -> Filtered {
     let Ok(mut answer) = serde_json::from_slice::<Value>(json) else { return Filtered::Unreadable };
-    let mut cut = false;
+    let (mut found, mut cut) = (false, false);
+    if let (Value::Array(list), true) = (&mut answer, is_list) {
+        (found, cut) = (true, keep(list, |agent| name_of(agent).is_some_and(may_use)).1);
+    }
     walk(&mut answer, &mut |object| {
         let left = match object.get_mut("agents") {
             Some(Value::Array(list)) => keep(list, |agent| name_of(agent).is_some_and(may_use)),
@@ -31,10 +35,14 @@ pub(crate) fn agents(json: &[u8], may_use: &impl Fn(&str) -> bool) -> Filtered {
             }
             _ => return,
         };
-        cut |= left.1;
+        (found, cut) = (true, cut | left.1);
         count(object, "agent_count", left);
     });
-    if cut { Filtered::Cut(answer) } else { Filtered::Whole }
+    match (found || !is_list, cut) {
+        (false, _) => Filtered::Unreadable,
+        (true, false) => Filtered::Whole,
+        (true, true) => Filtered::Cut(answer),
+    }
 }
 
 /// Leaves the packs that `may_call` names: in the lists or objects `packs` and `swarms` of the answer, or in a list that is
@@ -118,13 +126,19 @@ mod tests {
         let may_use = |name: &str| name == "A" || name == "B";
         let answer = json!({"status": "ok", "agent_count": 5, "agents": [{"name": "A", "x": 1}, "B", {"name": "C"}, "C", {"id": 1}]});
         let left = json!({"status": "ok", "agent_count": 2, "agents": [{"name": "A", "x": 1}, "B"]});
-        assert_eq!(agents(&text(&answer), &may_use), Filtered::Cut(left));
+        assert_eq!(agents(&text(&answer), true, &may_use), Filtered::Cut(left));
         let nested = json!({"pack": {"agents": {"A": {}, "C": {}}}});
-        assert_eq!(agents(&text(&nested), &may_use), Filtered::Cut(json!({"pack": {"agents": {"A": {}}}})));
+        assert_eq!(
+            agents(&text(&nested), false, &may_use),
+            Filtered::Cut(json!({"pack": {"agents": {"A": {}}}}))
+        );
         for whole in [json!({"agents": ["A"]}), json!({"agents": 1}), json!([])] {
-            assert_eq!(agents(&text(&whole), &may_use), Filtered::Whole, "{whole}");
+            assert_eq!(agents(&text(&whole), false, &may_use), Filtered::Whole, "{whole}");
         }
-        assert_eq!(agents(b"A and C", &may_use), Filtered::Unreadable);
+        assert_eq!(agents(b"A and C", false, &may_use), Filtered::Unreadable);
+        let list = text(&json!(["A", {"name": "C"}]));
+        assert_eq!(agents(&list, true, &may_use), Filtered::Cut(json!(["A"])));
+        assert_eq!(agents(b"{}", true, &may_use), Filtered::Unreadable);
     }
 
     #[test]

@@ -50,10 +50,13 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     target::check_path(head.uri.path())?;
     app.browsers().check(&head, app.guard().verifier().authorities())?;
     let pack = match Place::of(head.uri.path()) {
-        Place::Pack { guid, .. } => Some(guid),
+        Place::Pack { guid, path: Some(_) } => Some(guid),
         Place::Elsewhere => None,
-        Place::Deploy(_) | Place::List => {
-            return Err(Refusal::new(Code::NotAllowed, "deploying and listing packs needs the gateway"));
+        Place::Pack { path: None, .. } | Place::Deploy(_) | Place::List => {
+            return Err(Refusal::new(
+                Code::NotAllowed,
+                "deploying, listing and tearing down packs needs the gateway",
+            ));
         }
         Place::Own => {
             return Err(Refusal::new(

@@ -80,8 +80,7 @@ async fn call(
     let mut admitted = way.in_time(admission).await?;
     say_allowed(way, &head, Some(guid), admitted.caller.as_ref());
     if let Some(member) = way.app.user_member() {
-        let is_call = path == way.app.agent_calls().path;
-        name_user(member, is_call, &mut head, &mut admitted)?;
+        name_user(member, &mut head, &mut admitted)?;
     }
     if lists::has_agents(&admitted.rules, &head, path) {
         return Ok(lists::agents(way, path, head, admitted).await);
@@ -89,12 +88,14 @@ async fn call(
     Ok(way.send(head, admitted).await)
 }
 
-/// Puts the verified identity where the caller says who they are; takes out what nobody has verified.
-fn name_user(member: &str, is_call: bool, head: &mut Parts, admitted: &mut Admitted) -> Result<(), Refusal> {
-    let Some(mut body) = Members::parse(&admitted.body) else {
-        let refusal = Refusal::new(Code::Malformed, "the body is no JSON object that could say who calls");
-        return if is_call { Err(refusal) } else { Ok(()) };
-    };
+/// Puts the verified identity where the caller says who they are; takes out what nobody has verified. A body that cannot be read might
+/// say it to an upstream that can.
+fn name_user(member: &str, head: &mut Parts, admitted: &mut Admitted) -> Result<(), Refusal> {
+    if admitted.body.is_empty() {
+        return Ok(());
+    }
+    let unreadable = Refusal::new(Code::Malformed, "the body is no JSON object that could say who calls");
+    let mut body = Members::parse(&admitted.body).ok_or(unreadable)?;
     match &admitted.caller {
         Some(caller) => body.set(member, &caller.identity().as_str().into()),
         None => body.remove(member),

@@ -1,10 +1,11 @@
 //! The connection that a request came over, and who is behind it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 
 use super::listen::Peer;
+use crate::layer::ClientAddress;
 
 /// The connection that a request came over.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +33,39 @@ impl Proxies {
     /// The address of the client: the peer, or what a trusted proxy says of it last. Where nobody knows, all clients are one.
     pub(crate) fn client(&self, head: &Parts) -> IpAddr {
         const NOBODY_KNOWS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        if let Some(ClientAddress(address)) = head.extensions.get() {
+            return *address;
+        }
         let Some(hop) = head.extensions.get::<Peer>().map(|peer| self.hop(*peer)) else {
             return NOBODY_KNOWS;
         };
         let chain = head.headers.get_all("x-forwarded-for").iter().next_back();
-        let last = chain.and_then(|chain| chain.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        let last = chain.and_then(|chain| address_of(chain.to_str().ok()?.rsplit(',').next()?));
         last.filter(|_| hop.trusted).unwrap_or(hop.peer)
+    }
+}
+
+/// An address as proxies write it: with a port, or in brackets, too.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip())).or_else(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_however_a_proxy_writes_it() {
+        for text in ["192.0.2.1", " 192.0.2.1 ", "192.0.2.1:80"] {
+            assert_eq!(address_of(text), Some(IpAddr::from([192, 0, 2, 1])), "{text}");
+        }
+        for text in ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:443"] {
+            assert_eq!(address_of(text), "2001:db8::1".parse().ok(), "{text}");
+        }
+        for text in ["", "unknown", "_hidden", "192.0.2", "host:80"] {
+            assert_eq!(address_of(text), None, "{text}");
+        }
     }
 }

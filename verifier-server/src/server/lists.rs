@@ -14,22 +14,27 @@ use super::flags::RouteAccess;
 use super::gateway::{Way, say_allowed};
 use super::routes;
 use super::upstream::UpstreamError;
+use super::upstream::{strip_digests, strip_token};
+use crate::agent;
 use crate::guard::{Admitted, Rules};
 
-/// Where the upstream lists the agents of a pack, behind its guid.
-const AGENTS: &str = "/agents";
+/// Where the upstream lists the agents of a pack, behind its guid, in lower case.
+const AGENTS: &str = "agents";
 /// Where it says how a pack is, and which agents it has.
-const HEALTH: [&str; 2] = ["/health", "/healthz"];
+const HEALTH: [&str; 2] = ["health", "healthz"];
 
-/// Whether the answer lists agents that the caller may not use.
+/// Whether the answer lists agents that the caller may not use, under any name that an upstream would take for one of these.
 pub(super) fn has_agents(rules: &Pack, head: &Parts, path: &str) -> bool {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    !rules.agents.is_empty() && head.method == Method::GET && (path == AGENTS || HEALTH.contains(&path))
+    let looks = head.method == Method::GET || head.method == Method::HEAD;
+    let (first, is_alone) =
+        (agent::first(path), path.matches('/').count() == 1 + usize::from(path.ends_with('/')));
+    !rules.agents.is_empty() && looks && is_alone && (first == AGENTS || HEALTH.contains(&first.as_str()))
 }
 
 /// The agents of a pack that its caller may use: of those that the upstream tells, or of those that have rules.
 pub(super) async fn agents(way: &Way<'_>, path: &str, head: Parts, admitted: Admitted) -> Response {
     let (rules, caller) = (admitted.rules.clone(), admitted.caller.clone());
+    let is_list = agent::first(path) == AGENTS;
     let may_use = |agent: &str| rules.allows_agent(caller.as_ref(), agent);
     let answer = match whole(way, head, admitted).await {
         Ok(answer) => answer,
@@ -37,10 +42,10 @@ pub(super) async fn agents(way: &Way<'_>, path: &str, head: Parts, admitted: Adm
     };
     let status = answer.status();
     if status.is_success() {
-        return cut(way, answer, |body| filter::agents(body, &may_use));
+        return cut(way, answer, |body| filter::agents(body, is_list, &may_use));
     }
     let is_unknown = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED];
-    if path.starts_with(AGENTS) && is_unknown.contains(&status) {
+    if is_list && is_unknown.contains(&status) {
         let mine = rules.agents.keys().filter(|agent| may_use(agent));
         let mine: Vec<_> = mine.map(|agent| json!({ "name": agent })).collect();
         return routes::json(&json!({ "agents": mine }));
@@ -49,10 +54,11 @@ pub(super) async fn agents(way: &Way<'_>, path: &str, head: Parts, admitted: Adm
 }
 
 /// The packs of the upstream that a caller may call.
-pub(super) async fn packs(way: &Way<'_>, head: Parts, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn packs(way: &Way<'_>, mut head: Parts, body: Body) -> Result<Response, Refusal> {
     let admission = way.app.guard().admit(&head, body, &Access::CALL, |_, _| Ok(None));
     let admitted = way.in_time(admission).await?;
     say_allowed(way, &head, None, admitted.caller.as_ref());
+    strip_token(&mut head.headers);
     Ok(list_packs(way, head, admitted).await)
 }
 
@@ -76,7 +82,7 @@ fn may_call(way: &Way<'_>, caller: Option<&Caller>, guid: &str) -> bool {
 pub(super) async fn route(
     way: &Way<'_>,
     route: &Route,
-    head: Parts,
+    mut head: Parts,
     body: Body,
 ) -> Result<Response, Refusal> {
     let rules = match route.access {
@@ -90,7 +96,8 @@ pub(super) async fn route(
         return Err(Refusal::new(Code::NotAllowed, "only an admin may do this"));
     }
     say_allowed(way, &head, None, admitted.caller.as_ref());
-    let lists = route.lists_packs && head.method == Method::GET;
+    strip_token(&mut head.headers);
+    let lists = route.lists_packs;
     Ok(if lists { list_packs(way, head, admitted).await } else { way.send(head, admitted).await })
 }
 
@@ -114,6 +121,10 @@ pub(super) async fn whole(
     ] {
         head.headers.remove(name);
     }
+    // How long a list is tells of what is not shown of it: its length is that of the part.
+    if head.method == Method::HEAD {
+        head.method = Method::GET;
+    }
     let hop = way.app.proxies().hop(way.peer);
     let (head, body) = way.upstream.send(head, admitted, hop).await?.into_parts();
     let body = axum::body::to_bytes(body, MAX_ANSWER).await.map_err(|error| {
@@ -126,14 +137,13 @@ pub(super) async fn whole(
 /// An answer without what its reader may not use.
 fn cut(way: &Way<'_>, answer: http::Response<Bytes>, filter: impl Fn(&[u8]) -> Filtered) -> Response {
     let (mut head, body) = answer.into_parts();
-    let body = match filter(&body) {
+    let body = match if body.is_empty() { Filtered::Whole } else { filter(&body) } {
         Filtered::Whole => body,
         Filtered::Cut(left) => left.to_string().into(),
         Filtered::Unreadable => return way.failed(UpstreamError::Unreadable),
     };
-    for name in [header::ETAG, header::LAST_MODIFIED, header::TRANSFER_ENCODING] {
-        head.headers.remove(name);
-    }
+    strip_digests(&mut head.headers);
+    head.headers.remove(header::TRANSFER_ENCODING);
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());
     // What one caller is shown, no other shall be.
     head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -8,6 +8,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use crate::fold::folds_to;
+
 /// The members of an object, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Members(Vec<(String, Box<RawValue>)>);
@@ -21,46 +23,42 @@ impl Members {
     /// The only member of a name.
     ///
     /// # Errors
-    /// [`Code::Duplicate`] when it is there twice: readers differ in which of them they would take.
+    /// [`Code::Malformed`] when it is there twice: readers differ in which of them they would take.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&RawValue>, Refusal> {
         let mut found = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| &**value);
         match (found.next(), found.next()) {
-            (_, Some(_)) => Err(Refusal::new(Code::Duplicate, "a member of the body is there twice")),
+            (_, Some(_)) => Err(Refusal::new(Code::Malformed, "a member of the body is there twice")),
             (found, None) => Ok(found),
         }
     }
 
-    /// The same where it is a string that is not empty.
+    /// The same where it is a string; nothing where it is null or empty.
     ///
     /// # Errors
-    /// As [`Members::get`].
+    /// As [`Members::get`]; [`Code::Malformed`] for anything else.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
-        let value = self.get(name)?;
-        let text: Option<String> = value.and_then(|value| serde_json::from_str(value.get()).ok());
+        const NO_TEXT: Refusal = Refusal::new(Code::Malformed, "a member of the body is not a string");
+        let Some(value) = self.get(name)? else { return Ok(None) };
+        let text: Option<String> = serde_json::from_str(value.get()).map_err(|_| NO_TEXT)?;
         Ok(text.filter(|text| !text.is_empty()))
     }
 
-    /// Takes every member of a name out.
-    pub(crate) fn remove(&mut self, name: &str) {
-        self.0.retain(|(known, _)| known != name);
+    /// Whether there is a member that some readers take for one of these, and it is spelled otherwise.
+    pub(crate) fn resemble(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|(known, _)| names.iter().any(|name| known != name && folds_to(known, name)))
     }
 
-    /// Puts a member in place of those of its name, or at the end.
+    /// Takes every member out that some reader takes for this one.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| !folds_to(known, name));
+    }
+
+    /// Puts a member in place of those that some reader takes for it, or at the end.
     pub(crate) fn set(&mut self, name: &str, value: &serde_json::Value) {
         let Ok(value) = serde_json::value::to_raw_value(value) else { return };
-        match self.0.iter().position(|(known, _)| known == name) {
-            Some(place) => {
-                let mut index = 0;
-                self.0.retain(|(known, _)| {
-                    index += 1;
-                    known != name || index == place + 1
-                });
-                if let Some((_, old)) = self.0.get_mut(place) {
-                    *old = value;
-                }
-            }
-            None => self.0.push((name.into(), value)),
-        }
+        let place = self.0.iter().position(|(known, _)| folds_to(known, name)).unwrap_or(self.0.len());
+        self.remove(name);
+        self.0.insert(place, (name.into(), value));
     }
 
     /// As it is sent.
@@ -117,16 +115,22 @@ mod tests {
         assert_eq!(members.to_bytes(), r#"{"b":1.50,"a":true,"b":2,"c":"d"}"#.as_bytes());
         members.set("b", &3.into());
         assert_eq!(members.to_bytes(), r#"{"b":3,"a":true,"c":"d"}"#.as_bytes());
+        members.set("B", &4.into());
+        assert_eq!(members.to_bytes(), r#"{"B":4,"a":true,"c":"d"}"#.as_bytes());
+        assert!(members.resemble(&["x", "b"]) && !members.resemble(&["B", "x"]));
+        members.remove("b");
+        assert_eq!(members.to_bytes(), r#"{"a":true,"c":"d"}"#.as_bytes());
     }
 
     #[test]
     fn a_member_is_read_when_it_is_there_once() {
         let members = Members::parse(br#"{"a":"x","b":"","n":1,"t":1,"\u0074":2}"#).unwrap();
         assert_eq!(members.text("a").unwrap().as_deref(), Some("x"));
-        for name in ["b", "n", "z"] {
+        for name in ["b", "z"] {
             assert_eq!(members.text(name).unwrap(), None, "{name}");
         }
-        assert_eq!(members.get("t").unwrap_err().code(), Code::Duplicate);
+        assert_eq!(members.text("n").unwrap_err().code(), Code::Malformed);
+        assert_eq!(members.get("t").unwrap_err().code(), Code::Malformed);
         for json in ["[]", "1", "", "{", "{}x", r#"{"a"}"#] {
             assert!(Members::parse(json.as_bytes()).is_none(), "{json}");
         }

@@ -1,5 +1,6 @@
 //! What is served where.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use axum::routing::{any, get};
 use axum::{Router, extract};
 use envelope_core::{
     Access, Algorithm, Authorities, Backing, Caller, Identity, Pack, Refusal, TAG, Timestamp, Verifier,
-    Window,
+    Window, pack_key,
 };
 use http::header;
 use http::request::Parts;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::browsers::Browsers;
 use super::config::{Config, ConfigError, Route};
@@ -45,7 +47,11 @@ struct Inner {
     browsers: Browsers,
     proxies: Proxies,
     body_timeout: Duration,
+    turns: Vec<Arc<Mutex<()>>>,
 }
+
+/// How many packs can be deployed or torn down at once.
+const TURNS: usize = 64;
 
 impl App {
     /// The program for a configuration, listening on `address`, with the keys that it knows, and the mark of its data directory
@@ -94,6 +100,7 @@ impl App {
             browsers: Browsers::new(config.cors_origins.clone()),
             proxies: Proxies::new(config.trusted_proxies.clone()),
             body_timeout: Duration::from_secs(config.timeouts.body),
+            turns: (0..TURNS).map(|_| Arc::default()).collect(),
         })))
     }
 
@@ -149,6 +156,14 @@ impl App {
     /// The route of the upstream that a request is for, where the configuration names it.
     pub(crate) fn route(&self, head: &Parts) -> Option<&Route> {
         self.0.routes.iter().find(|route| route.path == head.uri.path() && route.method == head.method)
+    }
+
+    /// Waits until nobody else has a pack deployed or torn down; another one may share its turn.
+    pub(crate) async fn turn(&self, guid: &str) -> Option<OwnedMutexGuard<()>> {
+        let mut hasher = DefaultHasher::new();
+        pack_key(guid).hash(&mut hasher);
+        let number = usize::try_from(hasher.finish() % 64).unwrap_or_default();
+        Some(Arc::clone(self.0.turns.get(number)?).lock_owned().await)
     }
 
     pub(crate) fn agent_calls(&self) -> &AgentCalls {

@@ -17,7 +17,8 @@ use hyper_util::rt::TokioExecutor;
 
 use super::config::ConfigError;
 use super::hop::Hop;
-use crate::guard::{Admitted, strip_credential, strip_envelope_fields, strip_fields};
+use super::packs::token;
+use crate::guard::{Admitted, bearer, strip_credential, strip_envelope_fields, strip_fields};
 
 /// Fields that are for one connection only (RFC 9110 section 7.6.1), and `Expect`, which the gateway has answered itself.
 const HOP_BY_HOP: [&str; 10] = [
@@ -138,6 +139,22 @@ impl Upstream {
         }
         forwarded(&mut head.headers, hop);
         Some(Request::from_parts(head, Full::new(admitted.body)))
+    }
+}
+
+/// Takes out the token of a pack where it is no credential: it is not for the upstream.
+pub(crate) fn strip_token(headers: &mut HeaderMap) {
+    if bearer(headers).is_some_and(token::is_token) {
+        headers.remove(header::AUTHORIZATION);
+    }
+}
+
+/// Takes out what an upstream says of an answer that is another one now.
+pub(crate) fn strip_digests(headers: &mut HeaderMap) {
+    for name in
+        ["etag", "last-modified", "accept-ranges", "content-digest", "repr-digest", "digest", "content-md5"]
+    {
+        headers.remove(name);
     }
 }
 

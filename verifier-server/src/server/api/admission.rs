@@ -13,15 +13,13 @@ use crate::certificates::ShardedCertificateCache;
 use crate::guard::{self, Admitted, Rules, Terms};
 use crate::server::known::Known;
 use crate::server::known::admin::Admin;
+use crate::server::packs::rule_set::MAX_RULES;
 use crate::server::routes::App;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 16 << 10;
 /// The longest statement, in bytes.
 const MAX_STATEMENT: usize = 4 << 10;
-
-/// The longest rules of a pack, in bytes.
-const MAX_RULES: usize = 256 << 10;
 
 pub(super) const UNCERTIFIED: Refusal = Refusal::new(
     Code::KeyRefused,
@@ -79,7 +77,7 @@ pub(super) async fn newcomer(
     let known = app.guard().verifier();
     // Certificates of strangers are not kept.
     let verifier = Verifier::new(known.authorities().clone()).with_window(known.window());
-    let signed = Policy::new(Pack::trusted());
+    let signed = Policy::new(Pack { allowed_users: Users::Everybody, token: true, ..Pack::trusted() });
     let trust = Newcomer { keys: app.known(), call_key };
     let terms = Terms { verifier: &verifier, trust: &trust, rules: &signed, max_body: MAX_BODY };
     caller(admit(app, &terms, head, body, scope).await?)

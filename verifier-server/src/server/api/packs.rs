@@ -14,6 +14,7 @@ use crate::server::known::admin::Admin;
 use crate::server::known::packs::{
     DEFAULT_TOKEN, Deployed, Deployer, PackAdmin, Right, TokenWish, check_guid,
 };
+use crate::server::members::Members;
 use crate::server::packs::rule_set::{RuleSet, UserList};
 use crate::server::routes::{self, App};
 
@@ -24,13 +25,6 @@ const MAX_OVERLAP: u64 = 7 * 86_400;
 
 const NOTHING: Refusal =
     Refusal::new(Code::NotAllowed, "there is nothing to call at this path by this method");
-
-#[derive(Deserialize)]
-struct NewPack {
-    guid: String,
-    #[serde(flatten)]
-    rules: std::collections::BTreeMap<String, serde_json::Value>,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -63,9 +57,10 @@ pub(super) async fn all(app: &App, request: Request) -> Result<Response, Refusal
 
 async fn register(app: &App, request: Request) -> Result<Response, Refusal> {
     let (caller, body) = admission::pack_admin(app, request).await?;
-    let NewPack { guid, rules } = body::object(&body)?;
-    let rules = serde_json::to_value(rules).and_then(serde_json::from_value::<RuleSet>);
-    let rules = rules.map_err(|_| malformed("a member of the body is unknown or of another type"))?;
+    let mut members = Members::parse(&body).ok_or(malformed("the body is not a JSON object"))?;
+    let guid = members.text("guid")?.ok_or(malformed("guid is missing"))?;
+    members.remove("guid");
+    let rules = RuleSet::parse(&members.to_bytes())?;
     check_guid(&guid)?;
     let deployer = Deployer { caller: Some(&caller), is_admin: app.is_admin(&caller) };
     if app.known().right_to_deploy(Some(&guid), &deployer, &body).await? == Right::Pass {
@@ -96,7 +91,7 @@ pub(super) async fn one(app: &App, request: Request) -> Result<Response, Refusal
     match (method.as_str(), segments.as_slice()) {
         ("GET", [guid]) => known.shown_pack(guid, &admin).await.map(|pack| routes::json(&pack)),
         ("PATCH", [guid]) => {
-            let rules: RuleSet = body::object(&body)?;
+            let rules = RuleSet::parse(&body)?;
             known.change_rules(guid, &admin, |pack| rules.change(pack)).await?;
             changed(app, guid, &admin).await
         }
@@ -153,6 +148,10 @@ impl UserChange {
             None => &mut pack.allowed_users,
             Some(agent) if agent.is_empty() || agent.len() > 256 => {
                 return Err(malformed("the name of an agent is not 1 to 256 bytes long"));
+            }
+            // The first rule closes every other agent: nobody makes it by taking somebody out.
+            Some(agent) if self.allow.is_empty() && !pack.agents.contains_key(agent) => {
+                return Err(Refusal::new(Code::NotAllowed, "there is no rule for this agent"));
             }
             Some(agent) => pack.agents.entry(agent.clone()).or_insert(Users::Named(Vec::new())),
         };

@@ -36,29 +36,39 @@ impl Rules for Known {
         let Some(bearer) = guard::bearer(&head.headers) else { return Ok(None) };
         let address = self.proxies.client(head);
         let found = if token::is_token(bearer) {
-            if rules.token { self.holder(bearer, guid).map(Some) } else { Ok(None) }
-        } else if rules.identity {
-            self.user(bearer, address).await.map(|user| Some(self.caller(&user)))
+            if !rules.token {
+                return Ok(None);
+            }
+            self.holder(bearer, guid).await
         } else {
-            Ok(None)
+            if !rules.identity {
+                return Ok(None);
+            }
+            self.user(bearer, address).await.map(|user| self.caller(&user))
         };
-        match found {
-            // Nobody needs one here, and it may not even have been meant for this verifier.
-            Err(_) if rules.open => Ok(None),
-            Err(refusal) if refusal == NO_GOOD => Err(self.attempts.bad(address, refusal)),
-            found => found,
-        }
+        let told = match found {
+            Ok(caller) => return Ok(Some(caller)),
+            Err(refusal) if refusal == NO_GOOD => self.attempts.bad(address, refusal),
+            Err(refusal) => refusal,
+        };
+        // Where nobody needs one, it may not even have been meant for this verifier.
+        if rules.open { Ok(None) } else { Err(told) }
     }
 }
 
 impl Known {
-    fn holder(&self, bearer: &str, guid: Option<&str>) -> Result<Caller, Refusal> {
+    async fn holder(&self, bearer: &str, guid: Option<&str>) -> Result<Caller, Refusal> {
         let (Some(guid), Some(stored)) = (guid, &self.store) else { return Err(NO_GOOD) };
         if !token::is_well_formed(bearer) {
             return Err(NO_GOOD);
         }
         let mac = stored.issuer.tokens().hash(bearer);
-        self.packs.holder(&mac, guid, self.clock.now()).ok_or(NO_GOOD)
+        let caller = self.packs.holder(&mac, guid, self.clock.now()).ok_or(NO_GOOD)?;
+        // Whoever has the token has got the answer: from its first use on, nobody repeats the deployment.
+        if self.packs.find(guid).is_some_and(|pack| pack.is_repeatable) {
+            self.end_repetition(guid).await?;
+        }
+        Ok(caller)
     }
 
     /// Whom the identity provider knows by a token.

@@ -209,8 +209,13 @@ impl Known {
             // The answer may have been lost.
             return Ok(record);
         }
+        let holders = draft.change.records_of(&holder).await?;
+        if holders.iter().filter(|record| !record.revoked).count() >= MOST_HOLDERS {
+            return Err(Refusal::new(Code::NotAllowed, "the token has enrolled 64 keys already"));
+        }
         let record = registry::register(&known, Record::identity(holder.clone(), key), now)?;
         draft.grant(&record, holder.as_str()).await?;
+        draft.change.end_repetition(&row.pack).await?;
         draft.commit().await?;
         Ok(record)
     }
@@ -284,6 +289,9 @@ impl Draft<'_> {
 }
 
 const NO_SUCH_KEY: Refusal = Refusal::new(Code::NotAllowed, "no key of this thumbprint is known here");
+
+/// The most keys that a token enrolls.
+const MOST_HOLDERS: usize = 64;
 
 /// What a ticket begins with.
 const TICKET: &str = "tkt_";

@@ -22,14 +22,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use envelope_core::{Code, Identity, Record, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList};
+use envelope_core::{Code, Record, Refusal, Standing, Thumbprint, Timestamp, Trust, TrustList};
 
 use self::revoked::RevokedCertificates;
 use super::attempts::Attempts;
 use super::hop::Proxies;
 use super::issuer::Issuer;
 use super::offline::OfflineList;
-use super::packs::Packs;
+use super::packs::{Packs, token};
 use super::provider::Providers;
 use super::store::{Header, News, Store, StoreError};
 use crate::clock::Clock;
@@ -46,8 +46,10 @@ pub struct Known {
     /// How long those are good, in seconds.
     login_ttl: u64,
     configured: TrustList,
-    /// Every identity that has, or had, a key here.
-    names: papaya::HashSet<Identity>,
+    /// The packs of the configuration that accept anybody.
+    open_in_configuration: Vec<String>,
+    /// The name of every identity that has, or had, a key here, in lower case.
+    names: papaya::HashSet<String>,
     /// What a verification needs of each key, and no more: there may be a million of them.
     standings: papaya::HashMap<Thumbprint, Standing>,
     certificates: RevokedCertificates,
@@ -133,7 +135,7 @@ impl Known {
     fn put(&self, record: &Record) {
         self.standings.pin().insert(record.key, record.standing());
         if let Some(owner) = record.owner() {
-            self.names.pin().insert(owner.clone());
+            self.names.pin().insert(owner.as_str().to_ascii_lowercase());
         }
     }
 
@@ -177,7 +179,11 @@ impl Known {
     /// The packs that anybody could call if no credential were required.
     #[must_use]
     pub fn open_packs(&self) -> Vec<String> {
-        self.packs.open()
+        let mut open = self.packs.open();
+        open.extend(self.open_in_configuration.iter().cloned());
+        open.sort_unstable();
+        open.dedup();
+        open
     }
 
     async fn keep_noting(&self) {
@@ -188,6 +194,7 @@ impl Known {
         loop {
             tokio::time::sleep(MINUTE).await;
             self.note_uses().await;
+            self.packs.forget_ended(self.clock.now());
         }
     }
 
@@ -202,12 +209,13 @@ impl Known {
             stored.check_there()?;
             let mut change = stored.store.change(&self.clock).await?;
             for (mac, at) in &uses {
-                change.used(mac, *at).await?;
+                change.used(&token::encode(mac), *at).await?;
             }
             change.commit().await.map_err(Refusal::from)
         };
-        if noted.await.is_err() {
-            tracing::warn!("when tokens were last used cannot be written down");
+        match noted.await {
+            Ok(_) => self.packs.noted(&uses),
+            Err(_) => tracing::warn!("when tokens were last used cannot be written down"),
         }
     }
 }
@@ -281,6 +289,6 @@ impl Trust for Known {
     }
 
     fn is_registered(&self, name: &str) -> bool {
-        Identity::new(name).is_some_and(|name| self.names.pin().contains(&name))
+        self.names.pin().contains(&name.to_ascii_lowercase())
     }
 }

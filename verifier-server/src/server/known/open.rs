@@ -34,6 +34,7 @@ impl Known {
             url: config.url_at(address).into(),
             login_ttl: config.login_ttl,
             configured: config.trust.clone(),
+            open_in_configuration: config.open.clone(),
             names: papaya::HashSet::new(),
             standings: papaya::HashMap::new(),
             certificates: RevokedCertificates::default(),

@@ -15,6 +15,8 @@ use crate::server::store::{NewPack, PackRow, StoreError, TokenRow};
 
 /// The token that a deployment makes.
 pub(crate) const DEFAULT_TOKEN: &str = "default";
+/// For how long a deployment may be repeated, in seconds.
+const REPEATABLE: u64 = 600;
 /// The most names of tokens that a pack has.
 const MOST_TOKENS: usize = 64;
 
@@ -97,6 +99,30 @@ impl Deployer<'_> {
     }
 }
 
+impl Deployer<'_> {
+    /// Whether they may have a pack with these rules torn down, which nobody who is known has registered if it `is_nobodys`.
+    fn check_teardown(
+        &self,
+        rules: Option<&Pack>,
+        is_nobodys: bool,
+        auth_required: bool,
+    ) -> Result<(), Refusal> {
+        let owns = |pack: &Pack| self.caller.is_some_and(|caller| pack.is_owned_by(caller));
+        let may = match rules {
+            _ if self.is_admin => true,
+            // Whoever may call it without a credential could do as much before there was a verifier.
+            Some(rules) if is_nobodys && rules.owner.is_none() => rules.open && !auth_required,
+            Some(rules) => owns(rules),
+            None => !auth_required,
+        };
+        match self.caller {
+            _ if may => Ok(()),
+            Some(_) => Err(NOT_YOURS),
+            None => Err(NOBODY),
+        }
+    }
+}
+
 impl Known {
     /// What somebody may do by deploying a pack. Nothing is kept of the question.
     ///
@@ -118,12 +144,27 @@ impl Known {
         match (right, guid, &registered) {
             (Ok(Right::Register), ..) => right,
             // It may be the same deployment again; the store knows.
-            (_, Some(guid), Some(_)) if deployer.caller.is_none() && self.store.is_some() => {
+            (_, Some(guid), Some(pack)) if pack.is_repeatable => {
                 let mut draft = self.draft().await?;
                 draft.right(guid, deployer, body).await
             }
             _ => right,
         }
+    }
+
+    /// Whether what is about to happen could be written down.
+    ///
+    /// # Errors
+    /// [`Code::RevocationStale`].
+    pub(crate) async fn check_writable(&self) -> Result<(), Refusal> {
+        self.draft().await?.commit().await
+    }
+
+    /// From now on nobody repeats the deployment of a pack.
+    pub(super) async fn end_repetition(&self, guid: &str) -> Result<(), Refusal> {
+        let mut draft = self.draft().await?;
+        draft.change.end_repetition(guid).await?;
+        draft.commit().await
     }
 
     /// Whether packs can be registered here.
@@ -165,12 +206,17 @@ impl Known {
         Ok(Some(Deployed { token, owner: rules.owner, allowed_users }))
     }
 
-    /// Forgets a pack that the upstream has torn down.
-    pub(crate) async fn torn_down(&self, guid: &str) -> Result<(), Refusal> {
-        if self.packs.find(guid).is_none() {
+    /// Forgets a pack that the upstream has torn down, unless it has become somebody else's meanwhile.
+    pub(crate) async fn torn_down(&self, guid: &str, deployer: &Deployer<'_>) -> Result<(), Refusal> {
+        if self.store.is_none() {
             return Ok(());
         }
         let mut draft = self.draft().await?;
+        let Some(row) = draft.change.pack(guid).await?.filter(|row| !row.is_removed()) else { return Ok(()) };
+        if self.packs.configured(guid).is_none() {
+            let is_nobodys = row.registered_by.is_none();
+            deployer.check_teardown(Some(&read(&row)?), is_nobodys, self.packs.is_auth_required())?;
+        }
         draft.change.remove_pack(guid).await?;
         draft.commit().await
     }
@@ -180,17 +226,8 @@ impl Known {
         let registered = self.packs.find(guid);
         let rules = self.packs.configured(guid).map(|rules| &**rules);
         let rules = rules.or(registered.as_deref().map(|pack| &pack.rules));
-        let owns = |pack: &Pack| deployer.caller.is_some_and(|caller| pack.is_owned_by(caller));
-        let may = match rules {
-            _ if deployer.is_admin => true,
-            Some(rules) => owns(rules),
-            None => !self.packs.is_auth_required(),
-        };
-        match deployer.caller {
-            _ if may => Ok(()),
-            Some(_) => Err(NOT_YOURS),
-            None => Err(NOBODY),
-        }
+        let is_nobodys = registered.as_deref().is_some_and(|pack| pack.registered_by.is_none());
+        deployer.check_teardown(rules, is_nobodys, self.packs.is_auth_required())
     }
 
     /// Changes the rules of a pack by the word of its owner, or of an admin.
@@ -201,8 +238,8 @@ impl Known {
         change: impl FnOnce(Pack) -> Result<Pack, Refusal>,
     ) -> Result<(), Refusal> {
         let mut draft = self.draft_of(guid, by).await?;
-        let rules = change(draft.own(guid, by).await?)?;
-        draft.put_pack(guid, &rules, None, None).await?;
+        let (rules, spelled) = draft.own(guid, by).await?;
+        draft.put_pack(&spelled, &change(rules)?, None, None).await?;
         draft.commit().await
     }
 
@@ -216,6 +253,7 @@ impl Known {
         let mut draft = self.draft_of(guid, by).await?;
         draft.own(guid, by).await?;
         let made = draft.rotate(guid, Kind::Pack, wish, Some(by.caller.identity())).await?;
+        draft.change.end_repetition(guid).await?;
         draft.commit().await?;
         Ok(made)
     }
@@ -231,6 +269,7 @@ impl Known {
         draft.own(guid, by).await?;
         let now = draft.change.now();
         let ended = draft.change.end_tokens(guid, Some(name), now).await?;
+        draft.change.end_repetition(guid).await?;
         draft.commit().await?;
         Ok(ended)
     }
@@ -318,10 +357,11 @@ impl PackAdmin<'_> {
 }
 
 impl Draft<'_> {
-    /// The rules of a pack that somebody administers.
-    async fn own(&mut self, guid: &str, by: &PackAdmin<'_>) -> Result<Pack, Refusal> {
+    /// The rules of a pack that somebody administers, and its guid as it was registered.
+    async fn own(&mut self, guid: &str, by: &PackAdmin<'_>) -> Result<(Pack, String), Refusal> {
         let row = self.change.pack(guid).await?.filter(|row| !row.is_removed()).ok_or(NO_PACK)?;
-        Some(read(&row)?).filter(|rules| by.administers(rules)).ok_or(NO_PACK)
+        let rules = read(&row)?;
+        if by.administers(&rules) { Ok((rules, row.spelled)) } else { Err(NO_PACK) }
     }
 
     /// What somebody may do by deploying a pack, as it is at this moment.
@@ -336,16 +376,15 @@ impl Draft<'_> {
         };
         let rules = read(&row)?;
         let right = deployer.right(Some(&rules), auth_required);
-        if right == Ok(Right::Register) || row.deployment.as_deref() != Some(&deployer.digest(body)) {
-            return right;
-        }
+        let is_same = row.deployment.as_deref() == Some(&deployer.digest(body));
+        let since = row.deployed()?.map(|deployed| self.change.now().since(deployed));
         // The answer may have been lost; whoever has the token has not used it.
-        let is_unused = self.change.tokens(guid).await?.iter().all(|token| {
-            let holder = token.serial().ok().and_then(|serial| Identity::of_token(guid, &token.name, serial));
-            let here = holder.and_then(|holder| known.packs.last_used(&holder));
-            matches!(token.last_used(), Ok(None)) && here.is_none()
-        });
-        if is_unused && !auth_required { Ok(Right::Register) } else { right }
+        let is_repetition = is_same && since.is_some_and(|since| since <= REPEATABLE);
+        if is_repetition && (deployer.caller.is_some() || !auth_required) {
+            Ok(Right::Register)
+        } else {
+            right
+        }
     }
 
     async fn put_pack(
@@ -355,7 +394,7 @@ impl Draft<'_> {
         by: Option<&Identity>,
         deployment: Option<&str>,
     ) -> Result<(), Refusal> {
-        let rules = serde_json::to_string(&RuleSet::of(rules)).map_err(|_| StoreError::Row)?;
+        let rules = RuleSet::write(rules)?;
         let by = by.map(Identity::as_str);
         self.change.put_pack(&NewPack { guid, rules: &rules, by, deployment }).await?;
         Ok(())

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use envelope_core::{Backing, Caller, Identity, Pack, Policy, Timestamp, Users};
+use envelope_core::{Backing, Caller, Identity, Pack, Policy, Timestamp, Users, pack_key};
 
 use self::rule_set::RuleSet;
 use self::token::{Mac, same};
@@ -28,7 +28,7 @@ pub(crate) struct Packs {
     /// What the configuration says, and the rules for what is not listed.
     configured: Policy,
     auth_required: bool,
-    /// By guid, in lower case.
+    /// By guid, as its [`pack_key`].
     registered: papaya::HashMap<String, Arc<Registered>>,
     tokens: papaya::HashMap<Mac, Arc<Token>>,
     /// The same by the names of their holders.
@@ -46,13 +46,15 @@ pub(crate) struct Registered {
     effective: Arc<Pack>,
     pub(crate) registered: Timestamp,
     pub(crate) registered_by: Option<String>,
+    /// Whether its deployment may be repeated yet: until a token of it is used.
+    pub(crate) is_repeatable: bool,
 }
 
 /// A token that may open something.
 #[derive(Debug)]
 pub(crate) struct Token {
     mac: Mac,
-    /// The guid of its pack, in lower case.
+    /// The guid of its pack, as its [`pack_key`].
     pack: Arc<str>,
     holder: Identity,
     expires: Option<Timestamp>,
@@ -65,6 +67,10 @@ pub(crate) struct Token {
 impl Token {
     fn is_live(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|end| now < end)
+    }
+
+    fn is_new(&self) -> bool {
+        self.last_used.load(Ordering::Relaxed) > self.noted.load(Ordering::Relaxed)
     }
 }
 
@@ -96,12 +102,7 @@ impl Packs {
 
     /// A pack of the store.
     pub(crate) fn find(&self, guid: &str) -> Option<Arc<Registered>> {
-        let packs = self.registered.pin();
-        if guid.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            packs.get(&guid.to_ascii_lowercase()).cloned()
-        } else {
-            packs.get(guid).cloned()
-        }
+        self.registered.pin().get(&*pack_key(guid)).cloned()
     }
 
     /// The rules that the configuration has for a pack.
@@ -163,7 +164,7 @@ impl Packs {
     /// Who holds a token of a pack. `None`: it is not good there.
     pub(crate) fn holder(&self, mac: &Mac, guid: &str, now: Timestamp) -> Option<Caller> {
         let token = self.live(mac, now)?;
-        if !token.pack.eq_ignore_ascii_case(guid) {
+        if *token.pack != *pack_key(guid) {
             return None;
         }
         token.last_used.fetch_max(now.as_unix(), Ordering::Relaxed);
@@ -171,17 +172,22 @@ impl Packs {
         Some(Caller::by_bearer(token.holder.clone(), backing))
     }
 
+    /// Whether a token is good: a pack that the configuration has taken over has none.
+    fn opens(&self, token: &Token, now: Timestamp) -> bool {
+        token.is_live(now) && self.configured.get(&token.pack).is_none()
+    }
+
     /// A token that opens something.
     pub(crate) fn live(&self, mac: &Mac, now: Timestamp) -> Option<Arc<Token>> {
         let tokens = self.tokens.pin();
         // The map compares as maps do; what decides takes as long for every token.
-        tokens.get(mac).filter(|token| same(&token.mac, mac) && token.is_live(now)).cloned()
+        tokens.get(mac).filter(|token| same(&token.mac, mac) && self.opens(token, now)).cloned()
     }
 
     /// Whether the token behind the name of a holder opens anything; notes that it was used.
     pub(crate) fn is_live_holder(&self, holder: &Identity, now: Timestamp) -> bool {
         let holders = self.holders.pin();
-        let Some(token) = holders.get(holder).filter(|token| token.is_live(now)) else { return false };
+        let Some(token) = holders.get(holder).filter(|token| self.opens(token, now)) else { return false };
         token.last_used.fetch_max(now.as_unix(), Ordering::Relaxed);
         true
     }
@@ -193,14 +199,20 @@ impl Packs {
     }
 
     /// The uses of tokens that are not written down yet: keyed hash, and when.
-    pub(crate) fn unnoted(&self) -> Vec<(String, Timestamp)> {
+    pub(crate) fn unnoted(&self) -> Vec<(Mac, Timestamp)> {
         let tokens = self.tokens.pin();
-        let used = tokens.values().filter_map(|token| {
-            let used = token.last_used.load(Ordering::Relaxed);
-            (used > token.noted.fetch_max(used, Ordering::Relaxed))
-                .then(|| (token::encode(&token.mac), Timestamp::from_unix(used)))
-        });
-        used.collect()
+        let used = |token: &Token| (token.mac, Timestamp::from_unix(token.last_used.load(Ordering::Relaxed)));
+        tokens.values().filter(|token| token.is_new()).map(|token| used(token)).collect()
+    }
+
+    /// These are written down.
+    pub(crate) fn noted(&self, uses: &[(Mac, Timestamp)]) {
+        let tokens = self.tokens.pin();
+        for (mac, at) in uses {
+            if let Some(token) = tokens.get(mac) {
+                token.noted.fetch_max(at.as_unix(), Ordering::Relaxed);
+            }
+        }
     }
 
     /// Takes a row of the store in.
@@ -210,13 +222,29 @@ impl Packs {
             packs.remove(&row.guid);
             return Ok(());
         }
-        let rules = RuleSet::read(&row.rules).ok_or(StoreError::Row)?;
+        // Rules that cannot be read close their pack, and no other.
+        let rules = RuleSet::read(&row.rules).unwrap_or_else(|| {
+            tracing::error!(pack = row.guid, "the rules of the pack cannot be read: it is closed");
+            Pack { signed: false, allowed_users: Users::Named(Vec::new()), ..Pack::trusted() }
+        });
         let effective = Arc::new(under(rules.clone(), self.auth_required));
         let registered = row.registered()?;
-        let pack =
-            Registered { guid: row.spelled, rules, effective, registered, registered_by: row.registered_by };
+        let pack = Registered {
+            is_repeatable: row.deployment.is_some(),
+            guid: row.spelled,
+            rules,
+            effective,
+            registered,
+            registered_by: row.registered_by,
+        };
         packs.insert(row.guid, Arc::new(pack));
         Ok(())
+    }
+
+    /// Forgets the tokens that have run out.
+    pub(crate) fn forget_ended(&self, now: Timestamp) {
+        self.tokens.pin().retain(|_, token| token.is_live(now));
+        self.holders.pin().retain(|_, token| token.is_live(now));
     }
 
     /// The same for a token.
@@ -264,5 +292,6 @@ pub(crate) fn under(rules: Pack, auth_required: bool) -> Pack {
         return rules;
     }
     let takes_nothing = !(rules.signed || rules.token || rules.identity);
-    Pack { open: false, signed: rules.signed || takes_nothing, ..rules }
+    let allowed_users = if takes_nothing { Users::Registered } else { rules.allowed_users };
+    Pack { open: false, signed: rules.signed || takes_nothing, allowed_users, ..rules }
 }

@@ -1,12 +1,18 @@
 //! Rules as JSON: what a deployment, an admin and the store say of a pack (`spec/packs.md`, section 2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::marker::PhantomData;
 
 use envelope_core::{Code, Identity, Pack, Refusal, Users};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most entries of a list, and the most agents.
 const MOST: usize = 1000;
+/// The longest rules of a pack, in bytes.
+pub(crate) const MAX_RULES: usize = 256 << 10;
 /// The longest name of an agent, in bytes.
 const MAX_AGENT: usize = 256;
 
@@ -32,7 +38,7 @@ pub(crate) enum Accept {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum UserList {
-    /// `"*"`, or one entry.
+    /// `"*"`; in the configuration also one entry.
     One(String),
     /// Entries.
     Many(Vec<String>),
@@ -55,7 +61,32 @@ pub(crate) struct RuleSet {
     owner: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     allowed_users: Option<Option<UserList>>,
-    agents: Option<Vec<AgentRule>>,
+    agents: Option<Vec<Object<AgentRule>>>,
+}
+
+/// What is written as an object, and not as a list of the same values.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Reader(PhantomData)).map(Self)
+    }
 }
 
 /// Tells null from nothing.
@@ -104,6 +135,31 @@ impl RuleSet {
         Ok(pack)
     }
 
+    /// Rules as somebody writes them: an object.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`].
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, Refusal> {
+        const UNKNOWN: Refusal =
+            malformed("a member of the rules is unknown, twice there, or of another type");
+        serde_json::from_slice(json).map(|Object(rules)| rules).map_err(|_| UNKNOWN)
+    }
+
+    /// What the store holds, and the store takes: rules that are written can be read.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] for rules that are too large.
+    pub(crate) fn write(pack: &Pack) -> Result<String, Refusal> {
+        const TOO_LARGE: Refusal =
+            malformed("the rules of a pack are more than 256 KiB, or 1000 agents or entries");
+        let json = serde_json::to_string(&Self::of(pack)).map_err(|_| TOO_LARGE)?;
+        if json.len() <= MAX_RULES && Self::read(&json).as_ref() == Some(pack) {
+            Ok(json)
+        } else {
+            Err(TOO_LARGE)
+        }
+    }
+
     /// What the store holds.
     pub(crate) fn read(json: &str) -> Option<Pack> {
         let rules: Self = serde_json::from_str(json).ok()?;
@@ -119,8 +175,9 @@ impl RuleSet {
             (pack.open, Accept::Open),
         ];
         let accept = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, accept)| accept).collect();
-        let rule =
-            |(name, users): (&String, &Users)| AgentRule { name: name.clone(), allowed_users: list(users) };
+        let rule = |(name, users): (&String, &Users)| {
+            Object(AgentRule { name: name.clone(), allowed_users: list(users) })
+        };
         Self {
             accept: Some(accept),
             owner: Some(pack.owner.as_ref().map(ToString::to_string)),
@@ -138,12 +195,12 @@ fn list(users: &Users) -> Option<UserList> {
     }
 }
 
-fn read_agents(agents: Vec<AgentRule>) -> Result<BTreeMap<String, Users>, Refusal> {
+fn read_agents(agents: Vec<Object<AgentRule>>) -> Result<BTreeMap<String, Users>, Refusal> {
     if agents.len() > MOST {
         return Err(malformed("a pack has rules for more than 1000 agents"));
     }
     let mut rules = BTreeMap::new();
-    for agent in agents {
+    for Object(agent) in agents {
         if agent.name.is_empty() || agent.name.len() > MAX_AGENT {
             return Err(malformed("the name of an agent is not 1 to 256 bytes long"));
         }
@@ -161,7 +218,8 @@ fn read_agents(agents: Vec<AgentRule>) -> Result<BTreeMap<String, Users>, Refusa
 pub(crate) fn read_users(users: Option<UserList>) -> Result<Users, Refusal> {
     let entries = match users {
         None => return Ok(Users::Registered),
-        Some(UserList::One(entry)) => vec![entry],
+        Some(UserList::One(star)) if star == "*" => return Ok(Users::Everybody),
+        Some(UserList::One(_)) => return Err(malformed("allowed_users is \"*\", a list or null")),
         Some(UserList::Many(entries)) => entries,
     };
     if entries.len() > MOST {
@@ -170,10 +228,10 @@ pub(crate) fn read_users(users: Option<UserList>) -> Result<Users, Refusal> {
     if entries.iter().any(|entry| entry == "*") {
         return Ok(Users::Everybody);
     }
-    let mut named: Vec<Identity> = Vec::new();
+    let (mut named, mut known) = (Vec::new(), HashSet::new());
     for entry in &entries {
         let entry = identity(entry)?;
-        if !named.contains(&entry) {
+        if known.insert(entry.clone()) {
             named.push(entry);
         }
     }
@@ -181,7 +239,10 @@ pub(crate) fn read_users(users: Option<UserList>) -> Result<Users, Refusal> {
 }
 
 fn identity(name: &str) -> Result<Identity, Refusal> {
-    Identity::new(name).ok_or(malformed("a name is not 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /"))
+    let identity = Identity::new(name).filter(|identity| !identity.is_reserved());
+    identity.ok_or(malformed(
+        "a name is not 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /, or begins with pack:",
+    ))
 }
 
 #[cfg(test)]
@@ -190,7 +251,7 @@ mod tests {
     use super::*;
 
     fn make(json: &str, by: Option<&str>) -> Result<Pack, Code> {
-        let rules: RuleSet = serde_json::from_str(json).map_err(|_| Code::Malformed)?;
+        let rules = RuleSet::parse(json.as_bytes()).map_err(|refusal| refusal.code())?;
         let by = by.and_then(Identity::new);
         rules.make(by.as_ref(), false).map_err(|refusal| refusal.code())
     }
@@ -232,6 +293,7 @@ mod tests {
             r#"{"owner":""}"#,
             r#"{"owner":"a b"}"#,
             r#"{"owner":1}"#,
+            r#"{"owner":"pack:p1/default/1"}"#,
             r#"{"allowed_users":["a b"]}"#,
             r#"{"allowed_users":{}}"#,
             r#"{"agents":[{"name":"","allowed_users":"*"}]}"#,
@@ -239,6 +301,9 @@ mod tests {
             r#"{"agents":[{"name":"a","users":"*"}]}"#,
             r#"{"accept":["open"],"accept":["open"]}"#,
             r#"{"open":true}"#,
+            r#"{"allowed_users":"alice"}"#,
+            r#"{"agents":[["a","*"]]}"#,
+            r#"[["open"],null,"*",[]]"#,
         ] {
             assert_eq!(make(json, None).unwrap_err(), Code::Malformed, "{json}");
         }

@@ -33,7 +33,14 @@ fn packs(count: usize) -> (Packs, Vec<(String, String)>, TokenKey) {
         let guid = guid(number);
         let (rules, registered) = (first.rules.clone(), first.registered);
         let effective = Arc::new(rules.clone());
-        let pack = Registered { guid: guid.clone(), rules, effective, registered, registered_by: None };
+        let pack = Registered {
+            guid: guid.clone(),
+            rules,
+            effective,
+            registered,
+            registered_by: None,
+            is_repeatable: false,
+        };
         packs.registered.pin().insert(guid.clone(), Arc::new(pack));
         // Ten of them, wherever they are, are called.
         let mac = if number % (count / 10) == 0 {

@@ -81,7 +81,7 @@ enum Issuer<'a> {
 }
 
 /// What the verifier mints itself. No provider knows such a token, and none shall be told one.
-const OWN_TOKENS: [&str; 2] = ["tok_", "rsk_"];
+const OWN_TOKENS: [&str; 3] = ["tok_", "rsk_", "tkt_"];
 /// No provider issues longer ones.
 const MAX_BEARER: usize = 16 * 1024;
 

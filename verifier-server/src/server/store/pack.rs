@@ -1,6 +1,6 @@
 //! Packs and tokens, written down.
 
-use envelope_core::Timestamp;
+use envelope_core::{Timestamp, pack_key};
 
 use super::rows::{moment, seconds};
 use super::{Change, News, PORTION, Store, StoreError};
@@ -8,7 +8,7 @@ use super::{Change, News, PORTION, Store, StoreError};
 /// A row of `pack`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct PackRow {
-    /// In lower case.
+    /// As its [`pack_key`].
     pub(crate) guid: String,
     /// As whoever registered it wrote it.
     pub(crate) spelled: String,
@@ -17,6 +17,7 @@ pub(crate) struct PackRow {
     registered: i64,
     pub(crate) registered_by: Option<String>,
     pub(crate) deployment: Option<String>,
+    deployed: Option<i64>,
     removed: Option<i64>,
     changed: i64,
 }
@@ -25,6 +26,11 @@ impl PackRow {
     /// Since when it is registered.
     pub(crate) fn registered(&self) -> Result<Timestamp, StoreError> {
         moment(self.registered)
+    }
+
+    /// When the deployment was that may be repeated.
+    pub(crate) fn deployed(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.deployed.map(moment).transpose()
     }
 
     /// Whether it is registered no more.
@@ -84,23 +90,24 @@ impl Change {
     /// What is written down of a pack, also of one that was removed.
     pub(crate) async fn pack(&mut self, guid: &str) -> Result<Option<PackRow>, StoreError> {
         Ok(sqlx::query_as("SELECT * FROM pack WHERE guid = $1")
-            .bind(guid.to_ascii_lowercase())
+            .bind(pack_key(guid).into_owned())
             .fetch_optional(&mut *self.connection)
             .await?)
     }
 
-    /// Writes a pack down, in place of what there was. Who registered it, and when, stays until it is removed.
+    /// Writes a pack down, in place of what there was: without a deployment, none may be repeated any more. Who registered it, and
+    /// when, stays until it is removed.
     pub(crate) async fn put_pack(&mut self, pack: &NewPack<'_>) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO pack (guid, spelled, rules, registered, registered_by, deployment, removed, changed) \
-             VALUES ($1, $2, $3, $4, $5, $6, NULL, $7) ON CONFLICT (guid) DO UPDATE SET \
-             spelled = excluded.spelled, rules = excluded.rules, \
-             deployment = COALESCE(excluded.deployment, pack.deployment), changed = excluded.changed, \
+            "INSERT INTO pack (guid, spelled, rules, registered, registered_by, deployment, deployed, removed, changed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $4, NULL, $7) ON CONFLICT (guid) DO UPDATE SET \
+             spelled = excluded.spelled, rules = excluded.rules, changed = excluded.changed, \
+             deployment = excluded.deployment, deployed = excluded.deployed, \
              registered_by = CASE WHEN pack.removed IS NULL THEN pack.registered_by ELSE excluded.registered_by END, \
              registered = CASE WHEN pack.removed IS NULL THEN pack.registered ELSE excluded.registered END, \
              removed = NULL",
         )
-        .bind(pack.guid.to_ascii_lowercase())
+        .bind(pack_key(pack.guid).into_owned())
         .bind(pack.guid)
         .bind(pack.rules)
         .bind(seconds(self.now))
@@ -117,17 +124,29 @@ impl Change {
         sqlx::query("UPDATE pack SET removed = $1, deployment = NULL, changed = $2 WHERE guid = $3")
             .bind(seconds(self.now))
             .bind(self.number)
-            .bind(guid.to_ascii_lowercase())
+            .bind(pack_key(guid).into_owned())
             .execute(&mut *self.connection)
             .await?;
         self.end_tokens(guid, None, self.now).await?;
         Ok(())
     }
 
+    /// From now on the deployment of a pack is none that may be repeated.
+    pub(crate) async fn end_repetition(&mut self, guid: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE pack SET deployment = NULL, changed = $1 WHERE guid = $2 AND deployment IS NOT NULL",
+        )
+        .bind(self.number)
+        .bind(pack_key(guid).into_owned())
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// The tokens of a pack, in the order in which they were made.
     pub(crate) async fn tokens(&mut self, guid: &str) -> Result<Vec<TokenRow>, StoreError> {
         Ok(sqlx::query_as("SELECT * FROM pack_token WHERE pack = $1 ORDER BY created, name, serial")
-            .bind(guid.to_ascii_lowercase())
+            .bind(pack_key(guid).into_owned())
             .fetch_all(&mut *self.connection)
             .await?)
     }
@@ -154,14 +173,15 @@ impl Change {
         )
         .bind(seconds(end))
         .bind(self.number)
-        .bind(guid.to_ascii_lowercase())
+        .bind(pack_key(guid).into_owned())
         .bind(name)
         .execute(&mut *self.connection)
         .await?;
         Ok(ended.rows_affected())
     }
 
-    /// Writes a token down by its keyed hash, with the next serial of its name; gives that.
+    /// Writes a token down by its keyed hash, with the next serial of its name; gives that. Those that ended before this change are
+    /// taken out, but for the last of each name, which keeps the count.
     pub(crate) async fn put_token(
         &mut self,
         mac: &str,
@@ -170,7 +190,16 @@ impl Change {
         expires: Option<Timestamp>,
         by: Option<&str>,
     ) -> Result<u64, StoreError> {
-        let guid = guid.to_ascii_lowercase();
+        let guid = pack_key(guid).into_owned();
+        sqlx::query(
+            "DELETE FROM pack_token WHERE pack = $1 AND expires <= $2 AND changed < $3 AND serial < \
+             (SELECT MAX(serial) FROM pack_token AS last WHERE last.pack = $1 AND last.name = pack_token.name)",
+        )
+        .bind(&guid)
+        .bind(seconds(self.now))
+        .bind(self.number)
+        .execute(&mut *self.connection)
+        .await?;
         let serial: i64 = sqlx::query_scalar(
             "SELECT COALESCE(MAX(serial), 0) + 1 FROM pack_token WHERE pack = $1 AND name = $2",
         )
@@ -215,7 +244,7 @@ impl Store {
             "SELECT * FROM pack_token WHERE pack = $1 AND (expires IS NULL OR expires > $2) \
              ORDER BY created, name, serial",
         )
-        .bind(guid.to_ascii_lowercase())
+        .bind(pack_key(guid).into_owned())
         .bind(seconds(now))
         .fetch_all(&self.writer)
         .await?)
@@ -279,6 +308,7 @@ impl PackRow {
             registered: 1,
             registered_by: None,
             deployment: None,
+            deployed: None,
             removed: None,
             changed: 1,
         }
