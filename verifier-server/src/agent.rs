@@ -42,6 +42,10 @@ impl AgentCalls {
         if rules.agents.is_empty() {
             return Ok(None);
         }
+        // Servers that cut parameters off a segment are at another path than the rules saw.
+        if path.contains(';') {
+            return Err(UNNAMED);
+        }
         if path != self.path {
             let looks = head.method == Method::GET || head.method == Method::HEAD;
             return if looks && first(path) != first(&self.path) { Ok(None) } else { Err(UNNAMED) };

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use envelope_verifier::Clock;
@@ -91,9 +92,13 @@ fn run(config: Config) -> Result<(), ConfigError> {
             }
         };
         tokio::select! {
-            () = serve(listener, app.router(), config.timeouts, stop) => {}
+            () = serve(listener, app.clone().router(), config.timeouts, stop) => {}
             () = reserving => {}
             () = known.keep_current() => {}
+        }
+        let patience = Duration::from_secs(config.timeouts.shutdown);
+        if tokio::time::timeout(patience, app.finish()).await.is_err() {
+            tracing::warn!("a deployment was cut off");
         }
         known.note_uses().await;
         if let Some(data_dir) = data_dir {

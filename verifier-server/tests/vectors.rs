@@ -80,6 +80,7 @@ fn identity(name: &str) -> Identity {
 fn users(users: &vectors::Users) -> Users {
     match users {
         vectors::Users::Everybody(_) => Users::Everybody,
+        vectors::Users::Registered => Users::Registered,
         vectors::Users::Named(names) => Users::Named(names.iter().map(|name| identity(name)).collect()),
     }
 }
@@ -88,10 +89,11 @@ fn pack(pack: &vectors::Pack) -> Pack {
     Pack {
         open: pack.open,
         signed: pack.signed,
+        token: pack.token,
+        identity: pack.identity,
         owner: pack.owner.as_deref().map(identity),
         allowed_users: users(&pack.allowed_users),
         agents: pack.agents.iter().map(|(name, rule)| (name.clone(), users(rule))).collect(),
-        ..Pack::trusted()
     }
 }
 

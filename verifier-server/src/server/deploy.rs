@@ -90,11 +90,10 @@ pub(super) async fn deploy(
     if rules.is_some() && !known.keeps_packs() {
         return Err(NO_STORE);
     }
+    // Whoever has no right holds nobody up.
+    known.right_to_deploy(guid.as_deref(), &deployer, &sent).await?;
     // One after the other: what the upstream has last is what is written down last.
-    let turn = match &guid {
-        Some(guid) => Some(way.app.turn(guid).await),
-        None => None,
-    };
+    let turn = way.app.turn(guid.as_deref().unwrap_or_default()).await;
     let right = known.right_to_deploy(guid.as_deref(), &deployer, &sent).await?;
     if right == Right::Pass && rules.is_some() {
         return Err(Refusal::new(Code::NotAllowed, "how this pack is guarded is not for this caller to say"));
@@ -219,6 +218,7 @@ pub(super) async fn tear_down(
     let admission = way.app.admit_by(Pack::open().into(), &head, body, SCOPE);
     let admitted = way.in_time(admission).await?;
     let caller = admitted.caller.clone();
+    way.app.known().check_teardown(guid, &deployer(way, caller.as_ref()))?;
     let turn = way.app.turn(guid).await;
     way.app.known().check_teardown(guid, &deployer(way, caller.as_ref()))?;
     say_allowed(way, &head, Some(guid), caller.as_ref());

@@ -1,6 +1,6 @@
 //! What is served where.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,10 +48,11 @@ struct Inner {
     proxies: Proxies,
     body_timeout: Duration,
     turns: Vec<Arc<Mutex<()>>>,
+    turn_of: RandomState,
 }
 
 /// How many packs can be deployed or torn down at once.
-const TURNS: usize = 64;
+const TURNS: usize = 256;
 
 impl App {
     /// The program for a configuration, listening on `address`, with the keys that it knows, and the mark of its data directory
@@ -101,6 +102,7 @@ impl App {
             proxies: Proxies::new(config.trusted_proxies.clone()),
             body_timeout: Duration::from_secs(config.timeouts.body),
             turns: (0..TURNS).map(|_| Arc::default()).collect(),
+            turn_of: RandomState::new(),
         })))
     }
 
@@ -160,10 +162,17 @@ impl App {
 
     /// Waits until nobody else has a pack deployed or torn down; another one may share its turn.
     pub(crate) async fn turn(&self, guid: &str) -> Option<OwnedMutexGuard<()>> {
-        let mut hasher = DefaultHasher::new();
-        pack_key(guid).hash(&mut hasher);
-        let number = usize::try_from(hasher.finish() % 64).unwrap_or_default();
+        // Keyed, so that nobody can choose a guid that shares the turn of another.
+        let number = self.0.turn_of.hash_one(pack_key(guid));
+        let number = usize::try_from(number).unwrap_or_default() % TURNS;
         Some(Arc::clone(self.0.turns.get(number)?).lock_owned().await)
+    }
+
+    /// Done when no pack is being deployed or torn down any more: also for clients that have gone.
+    pub async fn finish(&self) {
+        for turn in &self.0.turns {
+            let _ = turn.lock().await;
+        }
     }
 
     pub(crate) fn agent_calls(&self) -> &AgentCalls {

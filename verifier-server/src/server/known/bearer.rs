@@ -65,7 +65,7 @@ impl Known {
         let mac = stored.issuer.tokens().hash(bearer);
         let caller = self.packs.holder(&mac, guid, self.clock.now()).ok_or(NO_GOOD)?;
         // Whoever has the token has got the answer: from its first use on, nobody repeats the deployment.
-        if self.packs.find(guid).is_some_and(|pack| pack.is_repeatable) {
+        if self.packs.find(guid).is_some_and(|pack| pack.deployment.is_some()) {
             self.end_repetition(guid).await?;
         }
         Ok(caller)

@@ -83,6 +83,19 @@ impl Deployer<'_> {
         digest(&whole)
     }
 
+    /// Whether this is the deployment of a pack again: its answer may have been lost, and nobody has used its token.
+    fn repeats(
+        &self,
+        deployment: Option<(&str, Timestamp)>,
+        body: &[u8],
+        now: Timestamp,
+        auth_required: bool,
+    ) -> bool {
+        let is_recent = |at: Timestamp| now.since(at) <= REPEATABLE;
+        let may = self.caller.is_some() || !auth_required;
+        may && deployment.is_some_and(|(digest, at)| is_recent(at) && digest == self.digest(body))
+    }
+
     /// What they may do with a pack that has these rules; `None`: one that is new.
     fn right(&self, pack: Option<&Pack>, auth_required: bool) -> Result<Right, Refusal> {
         let is_registered = self.caller.is_some_and(|caller| matches!(caller.backing(), Backing::Registered));
@@ -141,15 +154,12 @@ impl Known {
         }
         let registered = guid.and_then(|guid| self.packs.find(guid));
         let right = deployer.right(registered.as_deref().map(|pack| &pack.rules), auth_required);
-        match (right, guid, &registered) {
-            (Ok(Right::Register), ..) => right,
-            // It may be the same deployment again; the store knows.
-            (_, Some(guid), Some(pack)) if pack.is_repeatable => {
-                let mut draft = self.draft().await?;
-                draft.right(guid, deployer, body).await
-            }
-            _ => right,
-        }
+        let deployment = registered.as_ref().and_then(|pack| pack.deployment.as_ref());
+        let deployment = deployment.map(|(digest, at)| (digest.as_str(), *at));
+        Ok(match deployer.repeats(deployment, body, self.clock.now(), auth_required) {
+            true => Right::Register,
+            false => right?,
+        })
     }
 
     /// Whether what is about to happen could be written down.
@@ -208,7 +218,8 @@ impl Known {
 
     /// Forgets a pack that the upstream has torn down, unless it has become somebody else's meanwhile.
     pub(crate) async fn torn_down(&self, guid: &str, deployer: &Deployer<'_>) -> Result<(), Refusal> {
-        if self.store.is_none() {
+        // Nobody takes a pack over by having it torn down first: what is registered stays until somebody who is known ends it.
+        if self.store.is_none() || deployer.caller.is_none() {
             return Ok(());
         }
         let mut draft = self.draft().await?;

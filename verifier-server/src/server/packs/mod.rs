@@ -46,8 +46,8 @@ pub(crate) struct Registered {
     effective: Arc<Pack>,
     pub(crate) registered: Timestamp,
     pub(crate) registered_by: Option<String>,
-    /// Whether its deployment may be repeated yet: until a token of it is used.
-    pub(crate) is_repeatable: bool,
+    /// The digest of its deployment, and when that was: it may be repeated until a token of it is used.
+    pub(crate) deployment: Option<(String, Timestamp)>,
 }
 
 /// A token that may open something.
@@ -230,7 +230,7 @@ impl Packs {
         let effective = Arc::new(under(rules.clone(), self.auth_required));
         let registered = row.registered()?;
         let pack = Registered {
-            is_repeatable: row.deployment.is_some(),
+            deployment: row.deployment.clone().zip(row.deployed()?),
             guid: row.spelled,
             rules,
             effective,

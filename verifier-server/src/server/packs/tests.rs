@@ -39,7 +39,7 @@ fn packs(count: usize) -> (Packs, Vec<(String, String)>, TokenKey) {
             effective,
             registered,
             registered_by: None,
-            is_repeatable: false,
+            deployment: None,
         };
         packs.registered.pin().insert(guid.clone(), Arc::new(pack));
         // Ten of them, wherever they are, are called.
