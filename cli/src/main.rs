@@ -33,6 +33,10 @@ mod home;
 mod identity;
 mod identity_key;
 mod key_arg;
+#[cfg(feature = "keyring")]
+mod keyring;
+#[cfg(not(feature = "keyring"))]
+#[path = "keyring/absent.rs"]
 mod keyring;
 mod login;
 mod message;
