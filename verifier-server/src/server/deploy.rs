@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::filter::GUIDS;
 use super::gateway::{Way, say_allowed};
-use super::known::packs::{Deployed, Deployer, Right, check_guid};
+use super::known::deploying::{Deployed, Deployer, Right, check_guid};
 use super::lists::whole;
 use super::members::Members;
 use super::packs::rule_set::{MAX_RULES, RuleSet};

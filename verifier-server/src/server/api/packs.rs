@@ -11,9 +11,8 @@ use super::body::{self, malformed};
 use super::{admission, page};
 use crate::place::Kind;
 use crate::server::known::admin::Admin;
-use crate::server::known::packs::{
-    DEFAULT_TOKEN, Deployed, Deployer, PackAdmin, Right, TokenWish, check_guid,
-};
+use crate::server::known::deploying::{Deployed, Deployer, Right, check_guid};
+use crate::server::known::packs::{DEFAULT_TOKEN, PackAdmin, TokenWish};
 use crate::server::members::Members;
 use crate::server::packs::rule_set::{RuleSet, UserList};
 use crate::server::routes::{self, App};

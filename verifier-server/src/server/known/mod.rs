@@ -7,6 +7,7 @@ pub(crate) mod admin;
 pub(crate) mod bearer;
 pub(crate) mod change;
 mod combined;
+pub(crate) mod deploying;
 mod login;
 mod open;
 pub(crate) mod packs;
