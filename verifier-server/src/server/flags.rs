@@ -67,11 +67,11 @@ pub struct Flags {
     /// Take the tokens of GitHub's users where a pack accepts identity
     #[arg(long)]
     pub github: bool,
-    /// API of a GitHub Enterprise Server; implies --github [default: https://api.github.com]
+    /// API of a GitHub Enterprise Server; implies --github [default: that of github.com]
     #[arg(long, value_name = "URL")]
     #[serde(alias = "github_api")]
     pub github_api: Option<String>,
-    /// Where its users log in [default: https://github.com]
+    /// Where its users log in [default: github.com]
     #[arg(long, value_name = "URL")]
     #[serde(alias = "github_web")]
     pub github_web: Option<String>,
