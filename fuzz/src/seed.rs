@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use envelope_core::{Algorithm, SigningKey};
+use envelope_fuzz::spellings;
 use envelope_test_vectors::{Message, load, root};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,7 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (at, step) in vector.steps().iter().enumerate() {
             let name = format!("{}-{at}", vector.name);
             match &step.message {
-                Message::Document(json) => put("document", &name, json.as_bytes())?,
+                Message::Document(json) => {
+                    put("document", &name, json.as_bytes())?;
+                    put("message", &name, &[&[0, 0, 0], json.as_bytes()].concat())?;
+                }
                 Message::Request(request) => {
                     let value = |wanted: &str| {
                         let found =
@@ -27,6 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                     let names = ["signature-input", "signature", "signature-key", "content-digest"];
                     put("fields", &name, names.map(value).join("\n").as_bytes())?;
                     put("target", &name, format!("https://pack.example{}", request.target).as_bytes())?;
+                    if let Some(http) = request.to_http() {
+                        // Each is changed at a place of its own: the messages are long, and few verify.
+                        let place = u16::try_from(http.len() / 7 * (name.len() % 7)).unwrap_or_default();
+                        put("message", &name, &[&place.to_le_bytes()[..], b"x", &http].concat())?;
+                    }
                     if let Some(jws) = value("signature-key").split('"').nth(1) {
                         // The place and the byte come first.
                         put("certificate", &name, &[&[0, 0, 0], jws.as_bytes()].concat())?;
@@ -46,6 +56,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 put("statement", &format!("{name}-{at}"), &[&[0, 0, 0], text.as_bytes()].concat())?;
             }
         }
+    }
+    for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
+        let key = SigningKey::from_bytes(algorithm, &[7; 32]).map_err(|_| "no key")?;
+        for (spelling, text) in ["pem", "openssh", "jwk"].iter().zip(spellings(&key)) {
+            put(
+                "private_key",
+                &format!("{algorithm:?}-{spelling}"),
+                &[&[0, 0, 0], text.as_bytes()].concat(),
+            )?;
+        }
+    }
+    for header in ["X-Trace: 1", "Authorization: Bearer abc", "Content-Type: text/plain", "X_A:\tb "] {
+        put("arguments", &header[..7], header.as_bytes())?;
     }
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERERERER";
     for (name, text) in
