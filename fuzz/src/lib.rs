@@ -13,11 +13,12 @@ mod command {
     pub(crate) mod pem;
     pub(crate) mod private_key;
     pub(crate) mod random;
+    pub(crate) mod secret;
 }
 #[allow(dead_code, reason = "what is only said to people is not looked at here")]
 mod stand_in;
 
-use command::{address, message, pem, private_key, random};
+use command::{address, message, pem, private_key, random, secret};
 use envelope_core::{Refusal, Request, SigningKey};
 use stand_in::{args, call_key, clock, error, passphrase};
 
