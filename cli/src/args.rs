@@ -21,7 +21,8 @@ pub(crate) use key::{
 };
 pub(crate) use life::{Enroll, Forget, Register, Revoke, RevokeOthers, Rotate, Ticket};
 pub(crate) use pack::{
-    Deployer, Pack, PackAdd, PackDeploy, PackList, PackRegister, PackRemove, PackShow, PackToken, PackUsers,
+    Deployer, Pack, PackAdd, PackDeploy, PackList, PackRegister, PackRemove, PackSet, PackShow, PackToken,
+    PackUsers,
 };
 #[cfg(test)]
 pub(crate) use rules::Accept;
@@ -64,7 +65,7 @@ pub(crate) enum Command {
     /// List, show, import and export identity keys
     #[command(subcommand)]
     Key(Key),
-    /// Make an identity known to a verifier, with a ticket of its admin
+    /// Make an identity known to a verifier, with a ticket of its admin or the token of a pack
     ///
     /// Makes the key where there is none, and remembers the verifier in the wallet: from then on `envelope call` picks the
     /// credential by itself, and `envelope rotate` tells the verifier. Without a ticket, asks a verifier whether it knows the

@@ -47,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Pack(Pack::Register(args)) => pack::deploy::register(named, args),
         Command::Pack(Pack::List(args)) => pack::list(named, &args),
         Command::Pack(Pack::Show(args)) => pack::rules::show(named, args),
+        Command::Pack(Pack::Set(args)) => pack::rules::set(named, args),
         Command::Pack(Pack::Allow(args)) => pack::rules::allow(named, args),
         Command::Pack(Pack::Deny(args)) => pack::rules::deny(named, args),
         Command::Pack(Pack::Token(args)) => pack::token::run(named, args),

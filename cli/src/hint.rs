@@ -179,9 +179,13 @@ impl Problem {
             Code::BadSignature | Code::UnknownKey => {
                 "does the server know the key of this identity? envelope key show prints it"
             }
-            Code::NotAllowed | Code::AgentNotAllowed => "ask the owner of the pack, or an admin, to allow it",
+            Code::NotAllowed => {
+                "the owner of the pack, or an admin, says who may; envelope pack set changes what has no list"
+            }
+            Code::AgentNotAllowed => "ask the owner of the pack, or an admin, to allow it",
             Code::Revoked => {
-                "the key ended for ever: envelope revoke removes it here, then a new ticket lets a new one in"
+                "the key ended for ever, or the token by which it was enrolled: envelope revoke removes it here, then a new ticket or token \
+                 lets a new one in"
             }
             Code::WindowTooLong => "the server takes signatures for a shorter time only",
             Code::DigestMismatch | Code::DigestMissing => "something on the way changed the body",
@@ -189,8 +193,8 @@ impl Problem {
             Code::ReplayCapacity | Code::ReplayUnavailable => "try again in a minute",
             Code::NotCovered => "something on the way removed or added header fields",
             Code::Unauthenticated => {
-                "a token that is not good any more, or no credential that is taken there; what was signed has lost its header \
-                fields on the way"
+                "nothing was sent that is taken there, or a token that is not good any more: envelope enroll URL, envelope login URL, or \
+                 envelope pack add URL --token-file F"
             }
             Code::ProviderUnavailable => {
                 "try again in a minute: the verifier cannot ask the identity provider"

@@ -284,9 +284,10 @@ impl Pack {
     #[must_use]
     pub fn decide(&self, caller: Option<&Caller>, access: &Access<'_>) -> Decision {
         let decided = match caller {
-            None if !self.open => {
-                Err(Refusal::new(Code::Unauthenticated, "the request carries no credential"))
-            }
+            None if !self.open => Err(Refusal::new(
+                Code::Unauthenticated,
+                "the request carries no credential that is taken here",
+            )),
             None => Ok(()),
             Some(caller) => {
                 let has_call = caller.call().is_some();
@@ -326,20 +327,34 @@ impl Pack {
         self.owner.as_ref().is_some_and(|owner| caller.is_meant(owner))
     }
 
+    /// Whether somebody could call it if a credential were required: a pack that takes nothing else is then for who has a key at the
+    /// verifier.
+    #[must_use]
+    pub fn allows_when_closed(&self, caller: &Caller, guid: Option<&str>) -> bool {
+        if self.signed || self.token || self.identity {
+            self.admits(caller, caller.call().is_some(), &Access { pack: guid, ..Access::CALL })
+        } else {
+            caller.call().is_some() && matches!(caller.backing(), Backing::Registered)
+        }
+    }
+
     fn check(&self, caller: &Caller, has_call: bool, access: &Access<'_>) -> Result<(), Refusal> {
-        let allowed = match caller.backing() {
+        // A credential at an open pack is worth no less than none.
+        if self.open || self.admits(caller, has_call, access) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::NotAllowed, "no rule allows this caller"))
+        }
+    }
+
+    fn admits(&self, caller: &Caller, has_call: bool, access: &Access<'_>) -> bool {
+        match caller.backing() {
             Backing::Token { pack } => match access.pack {
                 Some(guid) => pack_key(guid) == **pack && (self.token || (has_call && self.signed)),
                 None => self.token,
             },
             Backing::User(_) => (self.identity || (has_call && self.signed)) && self.lists(caller),
             Backing::Registered => self.signed && self.lists(caller),
-        };
-        // A credential at an open pack is worth no less than none.
-        if allowed || self.open {
-            Ok(())
-        } else {
-            Err(Refusal::new(Code::NotAllowed, "no rule allows this caller"))
         }
     }
 

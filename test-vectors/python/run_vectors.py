@@ -9,6 +9,7 @@ from typing import Any
 
 from envelope.document import read_document
 from envelope.encoding import read_base64
+from envelope.keys import read_jwk
 from envelope.policy import Access, Policy
 from envelope.refusal import Refusal
 from envelope.registry import CALL, IDENTITY, Record, Registry
@@ -62,8 +63,14 @@ def read(path: Path) -> dict[str, Any]:
 def run_requests(vector: dict[str, Any]) -> list[Difference]:
     """All steps of a request vector, put to one verifier."""
     verifier = make_verifier(vector["verifier"])
-    pairs = [(wanted(step), outcome(verifier, step)) for step in vector.get("steps", [vector])]
-    return [(expected, got) for expected, got in pairs if expected != got]
+    differences: list[Difference] = []
+    for step in vector.get("steps", [vector]):
+        if "restart" in step:
+            verifier.replay = make_cache(vector["verifier"], step["restart"])
+        expected, got = wanted(step), outcome(verifier, step)
+        if expected != got:
+            differences.append((expected, got))
+    return differences
 
 
 def wanted(step: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +84,8 @@ def outcome(verifier: Verifier, step: dict[str, Any]) -> dict[str, Any]:
     try:
         request = make_request(step)
         access = Access(**step.get("access", {}))
-        verified = verifier.verify(request, step["now"], step.get("now_after_body"), access)
+        clocks = step["now"], step.get("now_after_body")
+        verified = verifier.verify(request, *clocks, access, step.get("now_at_replay"))
     except Refusal as refusal:
         return {"expect": refusal.code, "stage": refusal.stage}
     return {"expect": "valid", **(vars(verified) if verified else {})}
@@ -97,13 +105,20 @@ def make_verifier(value: dict[str, Any]) -> Verifier:
     """A verifier that was told what the vector says."""
     verifier = Verifier(value["authorities"], make_registry(value), value["window"])
     verifier.max_body = value.get("max_body", verifier.max_body)
-    replay = value.get("replay")
-    if replay is not None:
-        unavailable = replay == "unavailable"
-        verifier.replay = UnavailableCache() if unavailable else ReplayCache(replay["capacity"])
+    verifier.replay = make_cache(value)
+    if "issuer" in value:
+        verifier.issuer = (value["issuer"]["url"], read_jwk(value["issuer"]["jwk"], "5.2"))
     if "policy" in value:
         verifier.policy = Policy.from_json(value["policy"])
     return verifier
+
+
+def make_cache(value: dict[str, Any], earlier_run_until: int = -1) -> ReplayCache:
+    """The empty cache of a run; what was created until then, an earlier run could have accepted."""
+    replay = value.get("replay", {})
+    if replay == "unavailable":
+        return UnavailableCache()
+    return ReplayCache(replay.get("capacity", 1 << 20), earlier_run_until)
 
 
 def make_registry(value: dict[str, Any]) -> Registry:

@@ -32,7 +32,7 @@ pub struct Vector {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Exchange {
-    /// Several requests to one verifier, which remembers the nonces of those before.
+    /// Several requests to one verifier, which remembers the nonces of those before until it begins anew.
     Sequence {
         /// The requests, in order.
         steps: Vec<Step>,
@@ -60,6 +60,13 @@ pub struct Step {
     /// The verifier's clock when the body has been read; absent: `now`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub now_after_body: Option<u64>,
+    /// The verifier's clock when the replay cache is asked; absent: as when the body has been read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub now_at_replay: Option<u64>,
+    /// Before this request the verifier began anew, and forgot its nonces; the run before it could have accepted what was
+    /// created until then. Absent: it did not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub restart: Option<u64>,
     /// What the request wants; absent: scope `call`, and no pack.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub access: Option<Access>,
@@ -124,6 +131,9 @@ pub struct Verifier {
     /// The certificates that are revoked one by one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub revoked_certificates: Vec<RevokedCertificate>,
+    /// The verifier whose login certificates it takes; absent: it takes none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issuer: Option<Issuer>,
     /// How old what it knows of revocations is, and may be; absent: it is always recent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revocations: Option<Revocations>,
@@ -133,7 +143,7 @@ pub struct Verifier {
     /// The replay cache; absent: one that has room.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<Replay>,
-    /// The rules of stage 8; absent: every known identity may call, nobody else.
+    /// The rules of stage 8; absent: every identity that has a key at the verifier may call, with an envelope, and nobody else.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub policy: Option<Policy>,
 }
@@ -168,6 +178,15 @@ pub struct RevokedCertificate {
     pub keyid: String,
     /// The `jti`.
     pub jti: String,
+}
+
+/// A verifier that issues login certificates (spec, section 5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuer {
+    /// What it calls itself.
+    pub url: String,
+    /// Its key.
+    pub jwk: BTreeMap<String, String>,
 }
 
 /// How old what a verifier knows of revocations is.
@@ -216,6 +235,12 @@ pub struct Pack {
     pub open: bool,
     /// May be called with an envelope.
     pub signed: bool,
+    /// May be called with a token of the pack; absent: not.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub token: bool,
+    /// May be called with a token of an identity provider; absent: not.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub identity: bool,
     /// May always call.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub owner: Option<String>,
@@ -225,17 +250,24 @@ pub struct Pack {
     pub agents: BTreeMap<String, Users>,
 }
 
-/// Whom a rule allows: a list of identities, or `"*"` for everybody.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// Whom a rule allows: a list of entries, `"*"` for everybody, or null for every identity that has a key at the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Users {
     /// `"*"`.
     Everybody(Everybody),
-    /// These identities.
+    /// `null`.
+    Registered,
+    /// Whom these entries mean.
     Named(Named),
 }
 
-/// A list of identities.
+/// A list of entries.
 pub type Named = Vec<String>;
 
 /// The star.
@@ -253,12 +285,13 @@ impl Users {
 
 impl Verifier {
     /// Whether it is told of its keys what a list of trusted identity keys and of revoked keys cannot say: the end of an
-    /// identity key, certificates that are revoked, or how old what is known of revocations may be. Who drives a verifier
+    /// identity key, certificates that are revoked, who issues login certificates, or how old what is known of revocations may be. Who drives a verifier
     /// that can be told lists alone leaves these vectors out, and says so.
     #[must_use]
     pub fn needs_registry(&self) -> bool {
         let ends = self.trust.iter().any(|key| key.expires.is_some() || key.issued_from.is_some());
-        ends || !self.revoked_certificates.is_empty() || self.revocations.is_some()
+        let certificates = !self.revoked_certificates.is_empty() || self.issuer.is_some();
+        ends || certificates || self.revocations.is_some()
     }
 }
 

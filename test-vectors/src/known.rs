@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 
 use envelope_core::{
-    Identity, Record, RevocationList, Thumbprint, Timestamp, TrustList, VerifyingKey, WithRevocations,
+    Identity, Issuer, Record, RevocationList, Thumbprint, Timestamp, TrustList, VerifyingKey, WithRevocations,
 };
 
 use crate::format::Verifier;
@@ -38,6 +39,10 @@ impl Verifier {
         }
         for certificate in &self.revoked_certificates {
             trust.revoke_certificate(thumbprint(&certificate.keyid)?, &certificate.jti);
+        }
+        if let Some(issuer) = &self.issuer {
+            let key = Arc::new(verifying_key(&issuer.jwk)?);
+            trust.trust_issuer(Issuer { url: issuer.url.as_str().into(), key });
         }
         // What has no date is never too old.
         let (issued, limit) = self.revocations.map_or((0, u64::MAX), |told| (told.issued, told.limit));

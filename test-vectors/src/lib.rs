@@ -14,8 +14,8 @@ mod runner;
 pub mod statement;
 
 pub use format::{
-    Access, Everybody, Exchange, Message, Named, Pack, Policy, Registered, Replay, Request, Revocations,
-    RevokedCertificate, Step, Trusted, Users, Vector, Verifier, load, root,
+    Access, Everybody, Exchange, Issuer, Message, Named, Pack, Policy, Registered, Replay, Request,
+    Revocations, RevokedCertificate, Step, Trusted, Users, Vector, Verifier, load, root,
 };
 pub use json::to_pretty;
 pub use known::Known;

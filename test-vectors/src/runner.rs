@@ -63,12 +63,26 @@ struct Session<C> {
     trust: Known,
     policy: core::Policy,
     cache: Cache,
+    /// Until when an earlier run could have accepted what was created then; `None` when there was none.
+    begun: Option<Timestamp>,
+    told: Option<Replay>,
     max_body: u64,
 }
 
 enum Cache {
     Memory(MemoryReplayCache),
     Unavailable,
+}
+
+impl Cache {
+    fn new(told: Option<&Replay>) -> Self {
+        let memory = |capacity| Self::Memory(MemoryReplayCache::new(capacity, *b"envelope vectors"));
+        match told {
+            None => memory(1000),
+            Some(Replay::Capacity(capacity)) => memory(*capacity),
+            Some(Replay::Unavailable) => Self::Unavailable,
+        }
+    }
 }
 
 impl ReplayCache for Cache {
@@ -92,23 +106,24 @@ impl<C: CertificateCache> Session<C> {
                 policy.insert(guid, pack(rules)?);
             }
         }
-        let memory = |capacity| Cache::Memory(MemoryReplayCache::new(capacity, *b"envelope vectors"));
         Ok(Self {
             verifier: core::Verifier::new(core::Authorities::new(&verifier.authorities)?)
                 .with_window(window)
                 .with_certificates(certificates),
             trust: verifier.known()?,
             policy,
-            cache: match verifier.replay {
-                None => memory(1000),
-                Some(Replay::Capacity(capacity)) => memory(capacity),
-                Some(Replay::Unavailable) => Cache::Unavailable,
-            },
+            cache: Cache::new(verifier.replay.as_ref()),
+            begun: None,
+            told: verifier.replay.clone(),
             max_body: verifier.max_body.unwrap_or(MAX_BODY),
         })
     }
 
     fn step(&mut self, step: &Step) -> Result<Verdict, Box<dyn Error>> {
+        if let Some(until) = step.restart {
+            self.cache = Cache::new(self.told.as_ref());
+            self.begun = Some(Timestamp::from_unix(until));
+        }
         let found = match &step.message {
             Message::Request(request) => {
                 let values: Option<Vec<Vec<u8>>> =
@@ -136,6 +151,7 @@ impl<C: CertificateCache> Session<C> {
     fn verify(&mut self, request: &core::Request<'_>, body: &[u8], step: &Step) -> Found {
         let now = Timestamp::from_unix(step.now);
         let after_body = Timestamp::from_unix(step.now_after_body.unwrap_or(step.now));
+        let at_replay = step.now_at_replay.map_or(after_body, Timestamp::from_unix);
         let wants = step.access.as_ref().map_or(core::Access::CALL, access);
         if !core::is_enveloped(request) {
             request.check().map_err(|refusal| (1, refusal))?;
@@ -151,7 +167,11 @@ impl<C: CertificateCache> Session<C> {
             return Err((6, Refusal::new(Code::TooLarge, "the body is longer than the verifier takes")));
         }
         let intact = verified.check_body(body, after_body).map_err(|refusal| (6, refusal))?;
-        let fresh = intact.fresh(&mut self.cache, after_body).map_err(|refusal| (7, refusal))?;
+        if self.begun.is_some_and(|begun| intact.call().created() <= begun) {
+            // V7.3 is half of whoever runs the verifier: core does not know of earlier runs.
+            return Err((7, Refusal::new(Code::ReplayUnavailable, "an earlier run may have seen this")));
+        }
+        let fresh = intact.fresh(&mut self.cache, at_replay).map_err(|refusal| (7, refusal))?;
         let caller = fresh.into_caller();
         self.policy.decide(Some(&caller), &wants).into_result().map_err(|refusal| (8, refusal))?;
         Ok(Verdict::Valid {
@@ -185,16 +205,18 @@ fn pack(pack: &Pack) -> Result<core::Pack, Box<dyn Error>> {
     Ok(core::Pack {
         open: pack.open,
         signed: pack.signed,
+        token: pack.token,
+        identity: pack.identity,
         owner: pack.owner.as_deref().map(identity).transpose()?,
         allowed_users: users(&pack.allowed_users)?,
         agents,
-        ..core::Pack::trusted()
     })
 }
 
 fn users(users: &Users) -> Result<core::Users, Box<dyn Error>> {
     match users {
         Users::Everybody(_) => Ok(core::Users::Everybody),
+        Users::Registered => Ok(core::Users::Registered),
         Users::Named(names) => {
             names.iter().map(|name| identity(name)).collect::<Result<_, _>>().map(core::Users::Named)
         }

@@ -32,8 +32,8 @@ enum Command {
     },
     /// Say from the log who still calls without a credential, or with the token of a pack only
     ///
-    /// Exit status: 0 when everybody shows a credential, so that --auth-required refuses nobody; 1 when somebody does not; 2 when
-    /// the log cannot be read.
+    /// Exit status: 0 when --auth-required refuses nobody who is in the log; 1 when it refuses somebody, who shows no credential or
+    /// whom no rule lets in; 2 when the log cannot be read.
     Report {
         /// The log of `serve`, as text or JSON; - for stdin; repeatable
         #[arg(value_name = "FILE", default_value = "-")]
@@ -146,6 +146,9 @@ fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64,
         "envelope-verifier: trusts {}",
         if identities.is_empty() { "nobody".into() } else { identities.join(", ") }
     );
+    for provider in config.providers.described() {
+        let _ = writeln!(out, "envelope-verifier: {provider}");
+    }
     if let Some((keys, identities)) = counts {
         let _ = writeln!(out, "envelope-verifier: the store has {keys} keys of {identities} identities");
     }
@@ -154,8 +157,10 @@ fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64,
         let shown = open.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = open.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let _ =
-            writeln!(out, "envelope-verifier: --auth-required closes packs that were open: {shown}{more}");
+        let _ = writeln!(
+            out,
+            "envelope-verifier: --auth-required closes packs that were open, {shown}{more}, and every pack that is not registered"
+        );
     }
     if !config.auth_required {
         let _ =

@@ -186,6 +186,17 @@ fn a_login_at_github_turns_into_signed_calls_that_ask_nobody() {
     place.admin.say(&["pack", "allow", PACK, "alice"]);
     assert_eq!(alice.say(&call), r#"{"hello":"from the pack"}"#);
 
+    // Without a list nobody is taken off it, and the command that makes one takes the place of what there was.
+    place.admin.say(&["pack", "set", PACK, "--allow", "*"]);
+    let (_, told) = place.admin.fail(&["pack", "deny", PACK, "alice"]);
+    assert!(told.contains("there is no list to change"), "{told}");
+    let shown = place.admin.say(&["pack", "set", PACK, "--accept", "signed", "--allow", "bob,carol"]);
+    assert!(shown.contains("bob carol") && shown.contains("signed"), "{shown}");
+    assert!(alice.fail(&call).1.contains("not-allowed"));
+    place.admin.say(&["pack", "set", PACK, "--accept", "identity", "--allow", "alice"]);
+    assert_eq!(alice.say(&call), r#"{"hello":"from the pack"}"#);
+    assert!(place.admin.fail(&["pack", "set", PACK]).1.contains("nothing is said of how"));
+
     // An admin takes the call key back.
     let keyid = last.split_once("envelope-keyid: ").unwrap().1.lines().next().unwrap().to_owned();
     place.admin.say(&["revoke", "--key", &keyid, "--at", &place.url()]);

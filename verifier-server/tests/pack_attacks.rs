@@ -178,7 +178,7 @@ fn what_was_open_is_for_who_is_registered_once_auth_is_required() {
     let rules = json!({"guid": "p1", "accept": ["open"]}).to_string();
     assert_eq!(w.told(&alice.request("POST", "/api/packs", Some(&rules))), "200");
     let w = w.again(&["--auth-required"]);
-    assert!(w.verifier.logs("closes packs that were open: p1"));
+    assert!(w.verifier.logs("closes packs that were open, p1"));
     assert_eq!(w.told(&call("p1")), "unauthenticated");
     assert_eq!(w.told(&call("p1").by(&alice)), "200");
     assert_eq!(w.told(&call("p1").by(&bob)), "200", "packs.md, section 2");

@@ -64,6 +64,39 @@ fn the_log_of_a_run_says_who_would_be_refused() {
 }
 
 #[test]
+fn who_gets_in_only_because_everybody_does_is_named() {
+    let (pack, alice, directory) = (PackServer::start(), Person::new("alice"), tempfile::tempdir().unwrap());
+    let config = directory.path().join("verifier.toml");
+    let rules = "[[pack]]\nguid = \"p1\"\naccept = [\"signed\", \"open\"]\nallowed-users = [\"bob\"]\n";
+    std::fs::write(&config, rules).unwrap();
+    let (upstream, trust) = (pack.url(), alice.trust("alice"));
+    let verifier =
+        Program::serve(&["--config", config.to_str().unwrap(), "--upstream", &upstream, "--trust", &trust]);
+    let call = |guid: &str| {
+        let signed = alice.post(&verifier.authority(), &format!("/api/pack/{guid}/agent"), "{}");
+        assert_eq!(verifier.send(&signed).status, 200);
+    };
+    let report = || {
+        assert!(verifier.logs("keyid="));
+        let log = directory.path().join("log");
+        std::fs::write(&log, verifier.log()).unwrap();
+        let output = report(&[log.to_str().unwrap()]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    call("unlisted");
+    assert_eq!(report().0, Some(0));
+    call("p1");
+    assert!(verifier.logs("required=\"refused\""));
+    let (status, told) = report();
+    assert_eq!(status, Some(1), "{told}");
+    let refused = told.split_once("no rule lets them in").unwrap().1;
+    assert!(
+        refused.contains("  p1  alice  1 calls, ") && told.contains("the rules would refuse 1."),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_log_that_says_nothing_is_no_good_news() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");

@@ -12,13 +12,13 @@ use crate::origin::Origin;
 pub(crate) struct Enroll {
     /// The verifier: its URL without a path
     pub(crate) url: Origin,
-    /// A ticket, as an admin's `envelope ticket` prints it; - reads it from stdin
+    /// A ticket, as an admin's `envelope ticket` prints it, or the token of a pack; - reads it from stdin
     #[arg(long, value_name = "T", conflicts_with = "token_file")]
     pub(crate) token: Option<String>,
-    /// File with the ticket, on one line
+    /// File with the ticket or the token, on one line
     #[arg(long, value_name = "F")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Send the ticket over plain HTTP to another machine, where everybody on the way can use it first
+    /// Send it over plain HTTP to another machine, where everybody on the way can use it first
     #[arg(long)]
     pub(crate) plain_http: bool,
     #[command(flatten)]

@@ -19,12 +19,21 @@ pub(crate) enum Pack {
     /// in the wallet; `envelope pack token PACK --show` prints it.
     Deploy(PackDeploy),
     /// Register a pack that is there already, and keep its URL and token in the wallet
+    ///
+    /// Of one that is registered, changes the rules that are given, and makes a new token `default`; the one before it is at
+    /// its end.
     Register(PackRegister),
     /// List the packs: URL, identity here or the kind of credential, what the verifier calls it
     List(PackList),
     /// Show the rules and tokens of a pack, as its verifier has them
     Show(PackShow),
+    /// Change how a pack is guarded: what is given takes the place of what there was
+    ///
+    /// --allow makes a list where everybody, or everybody who is registered, was let in. Tokens stay as they are.
+    Set(PackSet),
     /// Let somebody call a pack, or use one of its agents
+    ///
+    /// The first rule for an agent closes the agents that have none to everybody but the owner.
     ///
     /// An entry is a name, name@org for a user in an organisation or the members of a team of it, or * for everybody whose
     /// credential the pack takes. Prints the entries that there are then.
@@ -111,6 +120,18 @@ pub(crate) struct PackList {
 pub(crate) struct PackShow {
     /// The pack: its guid, the beginning of it, or its URL
     pub(crate) pack: String,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PackSet {
+    /// The pack: its guid, the beginning of it, or its URL
+    pub(crate) pack: String,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
     #[command(flatten)]

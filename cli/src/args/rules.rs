@@ -29,10 +29,10 @@ impl Accept {
 /// How a pack is to be guarded.
 #[derive(Args, Debug)]
 pub(crate) struct Rules {
-    /// The credentials that the pack takes [default: signed,token]
+    /// The credentials that the pack takes [of a new one: signed,token; without any rule deployed, open too]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "CREDENTIAL")]
     pub(crate) accept: Vec<Accept>,
-    /// The identity that owns the pack [default: whoever deploys it]
+    /// The identity that owns the pack [of a new one: whoever deploys or registers it]
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: Option<String>,
     /// Who may call the pack: a name, name@org, or *

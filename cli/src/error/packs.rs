@@ -25,6 +25,8 @@ pub(crate) enum PackError {
     NotABundle,
     /// Rules in the bundle, and on the command line.
     TwoRules,
+    /// Nothing that is to be changed.
+    NoRules,
     /// There is no token of the pack in the wallet.
     NoToken(String),
     NoTokenGiven,
@@ -55,6 +57,7 @@ impl fmt::Display for PackError {
             Self::TwoRules => {
                 f.write_str("the bundle has rules of its own, and there are some on the command line")
             }
+            Self::NoRules => f.write_str("nothing is said of how the pack is to be guarded"),
             Self::NoToken(url) => write!(f, "the wallet has no token of {}", printable(url)),
             Self::NoTokenGiven => f.write_str("no token is given"),
             Self::NotAToken => f.write_str("not a token of a pack"),
@@ -78,12 +81,13 @@ impl PackError {
                 "a guid can be shortened to 4 characters; envelope pack list shows what the wallet knows"
             }
             Self::Unknown(_) => {
-                "envelope pack list shows what it knows; envelope pack add URL adds one; or name the pack by its URL"
+                "name the pack by its URL; or envelope enroll URL, with that of the verifier, brings the wallet up to date"
             }
             Self::Several(urls) => {
                 let urls: Vec<String> = urls.iter().map(|url| printable(url)).collect();
                 return Some(format!("name one of them: {}", urls.join(", ")));
             }
+            Self::NoRules => "--accept, --owner, --allow and --agent say it",
             Self::NotAUrl(_) => "the URL of a pack is such as https://pack.example/api/pack/GUID",
             Self::Surplus => "--body F sends a body; envelope call PACK AGENT ARGUMENTS calls an agent",
             Self::NotArguments => r#"write '{"city":"Berlin"}', or - to read it from stdin"#,

@@ -12,10 +12,14 @@ from .encoding import (
     write_base64url,
     write_object,
 )
-from .keys import JOSE, PrivateKey, PublicKey, read_jwk
+from .keys import JOSE, PrivateKey, PublicKey, is_thumbprint, read_jwk
 from .refusal import Refusal, refuse_if
 
 TYPE = "jkt-s256+jwt"
+LOGIN_TYPE = "envelope-login+jwt"
+MAX_GROUPS = 128
+USER = re.compile(r"[A-Za-z0-9._\-@+/]+:[A-Za-z0-9._\-:@+/]+")
+MAX_NAME = 128
 MAX_LIFE = 86400
 MAX_JTI = 256
 SCOPE_TOKEN = r"[\x21\x23-\x5b\x5d-\x7e]+"
@@ -39,6 +43,60 @@ class Certificate:
     def is_authentic(self) -> bool:
         """V4.10: the signature of the identity key."""
         return self.identity_key.verifies(self.signature, self.signed)
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a verifier says of a call key (5.2); its signature is not verified yet."""
+
+    issuer_key: str
+    issuer: str
+    user: str
+    groups: list[str]
+    algorithm: str
+    call_key: PublicKey
+    issued: int
+    expires: int
+    jti: str | None
+    audience: list[str] | None
+    scope: list[str] | None
+    signed: bytes
+    signature: bytes
+
+    def is_authentic(self, key: PublicKey) -> bool:
+        """V4.21: the signature of the verifier's key."""
+        return key.verifies(self.signature, self.signed)
+
+
+def read_login(text: str) -> Login:
+    """V4.17 without `keyid`, and V4.18."""
+    try:
+        head, body, signature = (read_base64url(part) for part in _parts(text))
+        header, claims = read_object(head), read_object(body)
+    except Unreadable as error:
+        raise Refusal("certificate-invalid", "V4.17") from error
+    is_header = _is_jose(header, LOGIN_TYPE) and is_thumbprint(header.get("kid"))
+    refuse_if(not is_header, "certificate-invalid", "V4.17")
+    is_user = _is_user(claims.get("sub")) and _are_groups(claims.get("groups", []))
+    refuse_if(not _are_claims(claims) or not is_user, "certificate-invalid", "V4.17")
+    call_key = read_jwk(claims["cnf"]["jwk"], "V4.18")
+    refuse_if(call_key.thumbprint == header["kid"], "certificate-invalid", "V4.17")
+    audience, scope = claims.get("aud"), claims.get("scope")
+    return Login(
+        issuer_key=header["kid"],
+        issuer=claims["iss"],
+        user=claims["sub"],
+        groups=claims.get("groups", []),
+        algorithm=JOSE[header["alg"]],
+        call_key=call_key,
+        issued=claims["iat"],
+        expires=claims["exp"],
+        jti=claims.get("jti"),
+        audience=[audience] if isinstance(audience, str) else audience,
+        scope=None if scope is None else scope.split(" "),
+        signed=text.rpartition(".")[0].encode("ascii"),
+        signature=signature,
+    )
 
 
 def read_certificate(text: str) -> Certificate:
@@ -105,12 +163,28 @@ def _parts(text: str) -> list[str]:
 
 
 def _is_header(header: dict[str, Any]) -> bool:
+    return _is_jose(header, TYPE) and "jwk" in header
+
+
+def _is_jose(header: dict[str, Any], typ: str) -> bool:
     return (
-        header.get("typ") == TYPE
+        header.get("typ") == typ
         and "crit" not in header
         and isinstance(header.get("alg"), str)
         and header["alg"] in JOSE
-        and "jwk" in header
+    )
+
+
+def _is_user(user: Any) -> bool:
+    """The name of a provider, a colon, and the name of the user there."""
+    return isinstance(user, str) and len(user) <= MAX_NAME and USER.fullmatch(user) is not None
+
+
+def _are_groups(groups: Any) -> bool:
+    return (
+        isinstance(groups, list)
+        and len(groups) <= MAX_GROUPS
+        and all(isinstance(group, str) for group in groups)
     )
 
 

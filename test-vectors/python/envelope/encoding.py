@@ -19,6 +19,11 @@ class MemberTwice(Unreadable):
     """A JSON object has a member twice."""
 
 
+def lower(text: str) -> str:
+    """A to Z in lower case, and nothing else: U+212A is no k."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)
+
+
 def read_base64(text: str) -> bytes:
     """Standard alphabet, padded, zero trailing bits."""
     try:

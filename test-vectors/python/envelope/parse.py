@@ -154,10 +154,10 @@ def _bytes(member: Item | InnerList) -> bytes:
 
 
 def _scheme(member: Item | InnerList) -> Item:
-    """`jkt-jwt` with its certificate, or the token of another scheme, for V4.1."""
+    """`jkt-jwt` or `jwt` with its certificate, or the token of another scheme, for V4.1."""
     if not isinstance(member, Item) or not isinstance(member.value, Token):
         raise Refusal("malformed", "V1.5")
-    if member.value == "jkt-jwt":
+    if member.value in ("jkt-jwt", "jwt"):
         certified = list(member.parameters) == ["jwt"] and type(member.parameters["jwt"]) is str
         refuse_if(not certified, "malformed", "V1.5")
     return member

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .encoding import read_base64url
+from .encoding import lower, read_base64url
 from .keys import PublicKey, read_jwk
 from .refusal import refuse_if
 from .statements import LIST_PARTS, SUCCESSION, Statement, read_list, read_statement
@@ -56,6 +56,11 @@ class Registry:
         self._certificates: set[tuple[str, str | None]] = set()
         self._list: dict[str, Any] | None = None
         self._fresh: tuple[int, int] | None = None
+
+    def is_registered(self, identity: str) -> bool:
+        """Whether an identity of this name, in whatever case, has a key here, good or not."""
+        names = (record.identity for record in self._records.values())
+        return any(name is not None and lower(name) == lower(identity) for name in names)
 
     def records(self) -> list[Record]:
         """All records, in the order of the 32 bytes of the thumbprints."""

@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from .certificate import Certificate, read_certificate
+from .certificate import Certificate, Login, read_certificate, read_login
 from .keys import PublicKey
 from .message import DERIVED, FIELD_NAME, FIELD_VALUE, LISTED, Request, base_bytes, base_lines
 from .parse import Envelope, check_head, read_envelope
-from .policy import Access, Policy
+from .policy import Access, Policy, Who
 from .refusal import Refusal, refuse_if
 from .registry import CALL, IDENTITY, Registry
 from .replay import ReplayCache
@@ -25,7 +25,7 @@ class Caller:
 
     identity: str
     key: PublicKey
-    certificate: Certificate | None
+    certificate: Certificate | Login | None
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Verifier:
     max_body: int = 1 << 20
     replay: ReplayCache = field(default_factory=ReplayCache)
     policy: Policy = Policy()
+    issuer: tuple[str, PublicKey] | None = None
 
     def verify(
         self,
@@ -54,6 +55,7 @@ class Verifier:
         now: int,
         now_after_body: int | None = None,
         access: Access = Access(),
+        now_at_replay: int | None = None,
     ) -> Verified | None:
         """All stages; None for a request without an envelope that may be made."""
         check_head(request)
@@ -68,10 +70,17 @@ class Verifier:
         refuse_if(not genuine, "bad-signature", "V5.1")
         later = now if now_after_body is None else now_after_body
         self._body(request.body or b"", envelope, later)
+        later = later if now_at_replay is None else now_at_replay
         keyid = caller.key.thumbprint
         self.replay.remember(keyid, envelope.nonce, envelope.created, envelope.expires, later)
-        self.policy.check_identity(caller.identity, caller.certificate, authority, access)
+        self.policy.check_identity(self._who(caller), caller.certificate, authority, access)
         return Verified(caller.identity, keyid, base)
+
+    def _who(self, caller: Caller) -> Who:
+        """Whom the rules of stage 8 mean."""
+        if isinstance(caller.certificate, Login):
+            return Who.of_login(caller.certificate, self.registry.is_registered)
+        return Who.of_key(caller.identity)
 
     def _coverage(self, request: Request, envelope: Envelope) -> tuple[str, list[str]]:
         """Stage 2: `@authority` and the lines of the base."""
@@ -106,13 +115,15 @@ class Verifier:
             caller = self._certified(envelope, now)
         named = envelope.alg in (None, caller.key.algorithm)
         refuse_if(not named, "algorithm-mismatch", "V4.15")
-        if caller.certificate is not None:
+        if isinstance(caller.certificate, Certificate):
             authentic = caller.certificate.is_authentic()
             refuse_if(not authentic, "certificate-invalid", "V4.10")
         return caller
 
     def _certified(self, envelope: Envelope, now: int) -> Caller:
-        """V4.1 to V4.9."""
+        """V4.1 to V4.9, or V4.17 to V4.21."""
+        if envelope.scheme is not None and envelope.scheme.value == "jwt":
+            return self._logged_in(envelope, now)
         if envelope.scheme is None or envelope.scheme.value != "jkt-jwt":
             raise Refusal("certificate-invalid", "V4.1")
         certificate = read_certificate(str(envelope.scheme.parameters["jwt"]))
@@ -133,6 +144,29 @@ class Verifier:
             raise Refusal("unknown-key", "V4.8")
         refuse_if(self.registry.find(call, IDENTITY) is not None, "key-refused", "V4.9")
         return Caller(record.identity, certificate.call_key, certificate)
+
+    def _logged_in(self, envelope: Envelope, now: int) -> Caller:
+        """V4.17 to V4.21."""
+        assert envelope.scheme is not None
+        login = read_login(str(envelope.scheme.parameters["jwt"]))
+        call = login.call_key.thumbprint
+        refuse_if(envelope.keyid != call, "certificate-invalid", "V4.17")
+        refuse_if(login.issued > now + AHEAD, "certificate-invalid", "V4.19")
+        refuse_if(now >= login.expires, "certificate-expired", "V4.19")
+        if self.issuer is None or self.issuer[1].thumbprint != login.issuer_key:
+            raise Refusal("unknown-key", "V4.20")
+        url, key = self.issuer
+        refuse_if(login.issuer != url, "certificate-invalid", "V4.20")
+        keys = (login.issuer_key, call)
+        revoked = any(self.registry.is_revoked(thumbprint) for thumbprint in keys)
+        withdrawn = self.registry.is_certificate_revoked(
+            login.issuer_key, login.jti, login.issued
+        )
+        refuse_if(revoked or withdrawn, "revoked", "V4.20")
+        refuse_if(self.registry.find(call, IDENTITY) is not None, "key-refused", "V4.20")
+        refuse_if(login.algorithm != key.algorithm, "algorithm-mismatch", "V4.21")
+        refuse_if(not login.is_authentic(key), "certificate-invalid", "V4.21")
+        return Caller(login.user, login.call_key, login)
 
     def _registered(self, envelope: Envelope, now: int) -> Caller | None:
         """V4.11 to V4.14; None when there is a `Signature-Key`."""

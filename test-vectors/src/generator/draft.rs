@@ -38,6 +38,8 @@ pub(super) struct Draft {
     tampers: Vec<Tamper>,
     pub now: u64,
     pub now_after_body: Option<u64>,
+    pub now_at_replay: Option<u64>,
+    pub restart: Option<u64>,
     pub access: Option<Access>,
     pub verifier: Verifier,
     /// Whose the identity key is.
@@ -69,6 +71,8 @@ impl Draft {
             tampers: Vec::new(),
             now: NOW,
             now_after_body: None,
+            now_at_replay: None,
+            restart: None,
             access: None,
             verifier: Verifier {
                 authorities: vec!["pack.example".into()],
@@ -77,6 +81,7 @@ impl Draft {
                 registered: Vec::new(),
                 revoked: Vec::new(),
                 revoked_certificates: Vec::new(),
+                issuer: None,
                 revocations: None,
                 max_body: None,
                 replay: None,
@@ -269,14 +274,14 @@ impl Draft {
     }
 
     /// Signs the request.
-    pub(super) fn seal(mut self) -> Sealed {
+    pub(super) fn seal(self) -> Sealed {
         let components = self.components();
         let mut headers = self.headers.clone();
         if let Some(digest) = &self.digest {
             headers.push(("Content-Digest".into(), digest.clone()));
         }
         let certificate = self.certificate.as_ref().map(Certificate::to_jws);
-        let scheme = self.scheme.take().or(certificate.as_ref().map(|jws| format!("jkt-jwt;jwt=\"{jws}\"")));
+        let scheme = self.scheme.clone().or(certificate.as_ref().map(|jws| format!("jkt-jwt;jwt=\"{jws}\"")));
         if let Some(scheme) = scheme {
             headers.push(("Signature-Key".into(), format!("{}={scheme}", self.label)));
         }
@@ -307,6 +312,8 @@ impl Draft {
             keyid: self.key.thumbprint(),
             now: self.now,
             now_after_body: self.now_after_body,
+            now_at_replay: self.now_at_replay,
+            restart: self.restart,
             access: self.access,
             verifier: self.verifier,
         }
@@ -366,6 +373,8 @@ pub(super) struct Sealed {
     pub keyid: String,
     pub now: u64,
     pub now_after_body: Option<u64>,
+    pub now_at_replay: Option<u64>,
+    pub restart: Option<u64>,
     pub access: Option<Access>,
     pub verifier: Verifier,
 }
@@ -391,6 +400,8 @@ impl Sealed {
             keyid: None,
             now: self.now,
             now_after_body: self.now_after_body,
+            now_at_replay: self.now_at_replay,
+            restart: self.restart,
             access: self.access,
             message: Message::Request(self.request),
             base: None,

@@ -178,6 +178,12 @@ fn counts(vectors: &[Vector]) -> String {
         row(&format!("`{topic}/`"), &|name| name == *topic);
     }
     row("all", &|_| true);
+    let steps = super::steps().len();
+    table.push_str(&format!(
+        "\n\nEach of the {steps} steps of stages 1 to 8 has at least one vector with a request that it refuses, and one with a \
+         request that\nit lets pass: `spec` names it. Each code of a step has one that is refused with it; each rule of stage 8 has one that is \
+         valid and one that\nis refused, of a key and of a login. The generator does not write anything where one lacks."
+    ));
     table
 }
 

@@ -35,14 +35,14 @@ pub struct Flags {
     #[arg(long)]
     #[serde(alias = "allow_open")]
     pub allow_open: bool,
-    /// Directory of what outlives the program: keys that are registered; and nothing is accepted again after a restart
+    /// Directory of what outlives the program: keys, packs and tokens; and nothing is accepted again after a restart
     #[arg(long, value_name = "DIRECTORY")]
     #[serde(alias = "data_dir")]
     pub data_dir: Option<PathBuf>,
-    /// File of the store of keys, which several verifiers on this host may share [default: store.sqlite in --data-dir]
+    /// File of the store of keys and packs, which several verifiers on this host may share [default: store.sqlite in --data-dir]
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
-    /// Identity that may administer keys; repeatable
+    /// Identity that may administer keys and all packs; repeatable
     #[arg(long, value_name = "NAME")]
     pub admin: Vec<String>,
     /// Revocation list of another verifier: what GET /api/keys/revocations answers; looked at again when it changes

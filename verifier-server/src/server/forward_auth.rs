@@ -77,7 +77,7 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     }
     let access = Access { pack, ..Access::CALL };
     let caller = app.guard().admit_without_body(&head, &access).await?;
-    log_allowed(pack, caller.as_ref(), app.proxies().client(&head));
+    log_allowed(app, &head, pack, caller.as_ref());
     Ok(caller)
 }
 

@@ -12,7 +12,7 @@ use super::members::Members;
 use super::routes::App;
 use super::upstream::{Upstream, UpstreamError, body_changed, check_framing};
 use super::{deploy, lists};
-use crate::guard::Admitted;
+use crate::guard::{Admitted, Rules};
 use crate::place::Place;
 use crate::problem::{gateway_problem, problem};
 
@@ -130,12 +130,16 @@ impl Way<'_> {
 
 /// The line by which `envelope-verifier report` knows who calls, and by what.
 pub(super) fn say_allowed(way: &Way<'_>, head: &Parts, pack: Option<&str>, caller: Option<&Caller>) {
-    let client = way.app.proxies().client(head);
-    log_allowed(pack, caller, client);
+    log_allowed(way.app, head, pack, caller);
 }
 
 /// The same for a request that a proxy holds.
-pub(super) fn log_allowed(pack: Option<&str>, caller: Option<&Caller>, client: std::net::IpAddr) {
+pub(super) fn log_allowed(app: &App, head: &Parts, pack: Option<&str>, caller: Option<&Caller>) {
+    let client = app.proxies().client(head);
+    let rules = app.known().pack(pack);
+    // Who gets in only because anybody does would be refused with a credential, too.
+    let is_lost = |caller: &Caller| rules.open && pack.is_some() && !rules.allows_when_closed(caller, pack);
+    let required = caller.is_some_and(is_lost).then_some("refused");
     let pack = pack.unwrap_or_default();
     match caller {
         Some(caller) => {
@@ -146,7 +150,7 @@ pub(super) fn log_allowed(pack: Option<&str>, caller: Option<&Caller>, client: s
                 (None, _) => "token",
             };
             let keyid = caller.keyid().map(tracing::field::display);
-            tracing::info!(credential, pack, identity = %caller.identity(), %client, keyid, "allowed");
+            tracing::info!(credential, pack, identity = %caller.identity(), %client, keyid, required, "allowed");
         }
         None => tracing::info!(credential = "none", pack, %client, "allowed"),
     }

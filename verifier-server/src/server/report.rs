@@ -22,6 +22,9 @@ struct Calls {
     last: String,
 }
 
+/// What stands for the credential of somebody who is known, and gets in only because anybody does.
+const REFUSED: &str = "refused";
+
 /// Who calls what: pack, credential, and identity, or where nobody is known the address.
 type Who = (String, String, String);
 
@@ -61,7 +64,7 @@ pub fn run(logs: &[PathBuf], json: bool) -> Result<ExitCode, ConfigError> {
     let text = if json { report.json() } else { report.text() };
     // A reader that has seen enough is no error.
     let _ = stdout().lock().write_all(text.as_bytes());
-    Ok(if report.by("none").next().is_none() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if report.is_safe() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 impl Report {
@@ -88,6 +91,7 @@ impl Report {
         }
         self.lines += 1;
         let who = if credential == "none" { field("client") } else { field("identity") };
+        let credential = if field("required") == "refused" { REFUSED.into() } else { credential };
         let calls = self.calls.entry((field("pack"), credential, who));
         let calls = calls.or_insert_with(|| Calls { count: 0, first: time.clone(), last: time.clone() });
         calls.count += 1;
@@ -108,6 +112,10 @@ impl Report {
         let mut text = String::new();
         let heads = [
             ("none", "Without a credential; --auth-required refuses these:"),
+            (
+                REFUSED,
+                "With a credential, and no rule lets them in once auth is required (envelope pack allow PACK WHO):",
+            ),
             ("token", "With the token of a pack only:"),
             ("identity", "With a token of the identity provider:"),
             ("login", "With an envelope, by a login:"),
@@ -129,14 +137,23 @@ impl Report {
                 ));
             }
         }
-        let open = self.by("none").count();
-        text.push_str(&match open {
-            0 => "Everybody shows a credential: --auth-required refuses nobody who is in this log.\n"
-                .to_owned(),
-            1 => "One caller shows no credential yet.\n".to_owned(),
-            open => format!("{open} callers show no credential yet.\n"),
+        let (open, refused) = (self.by("none").count(), self.by(REFUSED).count());
+        text.push_str(&match (open, refused) {
+            (0, 0) => "--auth-required refuses nobody who is in this log.\n".to_owned(),
+            (0, refused) => format!("Everybody shows a credential; the rules would refuse {refused}.\n"),
+            (open, 0) => format!("Callers that show no credential yet: {open}.\n"),
+            (open, refused) => {
+                format!(
+                    "Callers that show no credential yet: {open}; that the rules would refuse: {refused}.\n"
+                )
+            }
         });
         text
+    }
+
+    /// Whether everybody who was let in would be with `--auth-required`, too.
+    fn is_safe(&self) -> bool {
+        self.by("none").chain(self.by(REFUSED)).next().is_none()
     }
 
     fn json(&self) -> String {
@@ -151,7 +168,7 @@ impl Report {
             })
         });
         let calls: Vec<Value> = calls.collect();
-        let safe = self.by("none").next().is_none();
+        let safe = self.is_safe();
         format!("{}\n", serde_json::json!({ "calls": calls, "auth_required_refuses_nobody": safe }))
     }
 }
@@ -230,7 +247,7 @@ mod tests {
         assert_eq!(report.calls.get(&who("", "signed", "alice")).unwrap().count, 1);
         assert_eq!(report.calls.get(&who("p1", "token", "pack:p1/default/1")).unwrap().count, 1);
         assert_eq!(report.calls.len(), 3);
-        assert!(report.text().contains("One caller shows no credential yet."));
+        assert!(report.text().contains("Callers that show no credential yet: 1.\n"), "{}", report.text());
         assert!(report.json().contains("\"auth_required_refuses_nobody\":false"));
     }
 
@@ -238,7 +255,14 @@ mod tests {
     fn when_everybody_shows_a_credential_the_switch_is_safe() {
         let mut report = Report::default();
         report.read(JSON.as_bytes()).unwrap();
-        assert!(report.text().ends_with("refuses nobody who is in this log.\n"));
+        assert!(report.text().ends_with("refuses nobody who is in this log.\n"), "{}", report.text());
         assert!(report.json().contains("\"auth_required_refuses_nobody\":true"));
+        let lost = r#"{"timestamp":"2026-01-01T00:00:07Z","message":"allowed","credential":"signed","pack":"p1","identity":"bob","required":"refused"}"#;
+        report.read(lost.as_bytes()).unwrap();
+        assert!(!report.is_safe());
+        assert!(
+            report.text().contains("no rule lets them in") && report.text().contains("  p1  bob  1 calls")
+        );
+        assert!(report.json().contains("\"auth_required_refuses_nobody\":false"));
     }
 }

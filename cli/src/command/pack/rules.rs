@@ -1,12 +1,12 @@
-//! `envelope pack show`, `envelope pack allow` and `envelope pack deny`.
+//! `envelope pack show`, `envelope pack set`, `envelope pack allow` and `envelope pack deny`.
 
 use serde_json::{Map, Value, json};
 
-use crate::args::{PackShow, PackUsers};
+use crate::args::{PackSet, PackShow, PackUsers};
 use crate::choice;
 use crate::client;
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, PackError};
 use crate::exchange::Question;
 use crate::home::Home;
 use crate::identity::Name;
@@ -20,6 +20,24 @@ pub(crate) fn show(name: Option<&Name>, args: PackShow) -> Result<(), Error> {
     let source = PassphraseSource::new(args.passphrase)?;
     let id = Wallet::load(&home)?.which_pack(&args.pack)?;
     let question = Question::get(format!("/api/packs/{}", id.guid));
+    let pack = ask(&home, name, &id, &source, question)?;
+    if args.json.json {
+        return report::json_line(&Value::Object(pack));
+    }
+    facts(&id, &pack).print(false)
+}
+
+pub(crate) fn set(name: Option<&Name>, args: PackSet) -> Result<(), Error> {
+    let home = Home::find()?;
+    let source = PassphraseSource::new(args.passphrase)?;
+    let id = Wallet::load(&home)?.which_pack(&args.pack)?;
+    let rules = args.rules.members();
+    if rules.is_empty() {
+        return Err(PackError::NoRules.into());
+    }
+    let body = Value::Object(rules).to_string().into_bytes();
+    let question =
+        Question::new("PATCH", format!("/api/packs/{}", id.guid)).with_body("application/json", body);
     let pack = ask(&home, name, &id, &source, question)?;
     if args.json.json {
         return report::json_line(&Value::Object(pack));
@@ -54,7 +72,13 @@ fn change(name: Option<&Name>, args: PackUsers, member: &str) -> Result<(), Erro
             agents(&pack).find(|it| text(it, "name") == Some(agent)).and_then(|it| it.get("allowed_users"))
         }
     };
-    let lines: String = entries(users).iter().map(|entry| format!("{}\n", printable(entry))).collect();
+    if let Some(agent) = args.agent.as_ref().filter(|_| agents(&pack).count() == 1) {
+        report::hint_that(&format!(
+            "{} has the only rule for an agent: those without one are the owner's alone",
+            printable(agent)
+        ));
+    }
+    let lines: String = people(users).iter().map(|entry| format!("{}\n", printable(entry))).collect();
     report::data(lines.as_bytes())
 }
 
@@ -77,7 +101,7 @@ fn facts(id: &PackId, pack: &Map<String, Value>) -> Facts {
         format!(
             "{}: {}",
             text(agent, "name").unwrap_or_default(),
-            entries(agent.get("allowed_users")).join(" ")
+            people(agent.get("allowed_users")).join(" ")
         )
     };
     let time = |at: &Value| at.as_u64().map(|at| Fact::Time(envelope_core::Timestamp::from_unix(at)));
@@ -85,7 +109,7 @@ fn facts(id: &PackId, pack: &Map<String, Value>) -> Facts {
         .with("url", id.url().as_str())
         .with("accept", Fact::List(entries(pack.get("accept"))))
         .and("owner", text(pack, "owner").map(Into::into))
-        .with("allowed_users", Fact::List(entries(pack.get("allowed_users"))))
+        .with("allowed_users", Fact::List(people(pack.get("allowed_users"))))
         .with("agents", Fact::Lines(agents(pack).map(agent).collect()))
         .and("registered", pack.get("registered").and_then(time))
         .and("registered_by", text(pack, "registered_by").map(Into::into))
@@ -109,6 +133,15 @@ pub(super) fn tokens(pack: &Map<String, Value>) -> Vec<String> {
 
 fn agents(pack: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
     pack.get("agents").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+}
+
+/// Whom a rule lets in, in words where there is no list.
+fn people(users: Option<&Value>) -> Vec<String> {
+    match users {
+        None | Some(Value::Null) => vec!["everybody who is registered".into()],
+        Some(Value::Array(entries)) if entries.is_empty() => vec!["nobody but the owner".into()],
+        users => entries(users),
+    }
 }
 
 /// `"*"`, or a list.

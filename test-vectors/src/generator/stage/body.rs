@@ -142,14 +142,17 @@ fn accepted(topic: &mut Topic<'_>) {
                 d.no_body();
                 d.digest = Some(sha256(b""));
             }),
-            ("empty-without-digest", "the body is empty, and there is no digest", |d| {
-                d.no_body();
-                d.body = Some(Vec::new());
-            }),
             ("absent-with-unknown-digest", "there is a digest that is not taken, and no body", |d| {
                 d.no_body();
                 d.digest = Some("md5=:AAAA:".into());
             }),
         ],
+    );
+    topic.valid(
+        rule("V6.2", "an honest caller is locked out"),
+        &[("empty-without-digest", "the body is empty, and there is no digest", |d| {
+            d.no_body();
+            d.body = Some(Vec::new());
+        })],
     );
 }

@@ -340,7 +340,7 @@ fn signatures(topic: &mut Topic<'_>) {
         ],
     );
     topic.valid(
-        rule("3.1", "an honest caller is locked out"),
+        rule("V4.10", "an honest caller is locked out"),
         &[("high-s", "the P-256 signature of the certificate has the high s", |d| {
             d.algorithms(P256, Ed25519);
             d.certificate().sign = keys::sign_high_s;

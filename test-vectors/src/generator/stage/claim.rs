@@ -87,7 +87,7 @@ fn narrowing_claims(topic: &mut Topic<'_>) {
 
 fn accepted(topic: &mut Topic<'_>) {
     topic.valid(
-        rule("5", "an honest caller is locked out"),
+        rule("V4.1", "an honest caller is locked out"),
         &[
             ("alg-eddsa", "alg is EdDSA, the older name", |d| header(d, "alg", "\"EdDSA\"")),
             ("no-jti", "there is no jti", |d| d.certificate().claims.remove("jti")),
@@ -102,13 +102,6 @@ fn accepted(topic: &mut Topic<'_>) {
                 claim(d, "sub", "\"alice\"");
                 claim(d, "nbf", "0");
                 claim(d, "note", r#"{"a":[null,true,-1.5e3,"\u00e9",{}]}"#);
-            }),
-            ("jwk-other-members", "the keys have members that are not part of them", |d| {
-                let more = r#","use":"sig","key_ops":["verify"],"kid":"1","alg":"RS256"}"#;
-                let respell = |jwk: &str| jwk.replace(r#""alg":"Ed25519","#, "").replace('}', more);
-                let (jwk, confirmed) = (respell(&d.certificate().issuer.jwk()), respell(&d.key.jwk()));
-                header(d, "jwk", &jwk);
-                d.certificate().confirm(&confirmed);
             }),
             ("claims-256", "an object of the claims has 256 members", |d| {
                 let members: Vec<String> = (0..256).map(|number| format!("\"{number}\":0")).collect();
@@ -129,6 +122,23 @@ fn accepted(topic: &mut Topic<'_>) {
                 claim(d, "iss", &issuer);
             }),
         ],
+    );
+    topic.valid(
+        rule("V4.2", "an honest caller is locked out"),
+        &[("jwk-other-members", "the keys have members that are not part of them", |d| {
+            let more = r#","use":"sig","key_ops":["verify"],"kid":"1","alg":"RS256"}"#;
+            let respell = |jwk: &str| jwk.replace(r#""alg":"Ed25519","#, "").replace('}', more);
+            let (jwk, confirmed) = (respell(&d.certificate().issuer.jwk()), respell(&d.key.jwk()));
+            header(d, "jwk", &jwk);
+            d.certificate().confirm(&confirmed);
+        })],
+    );
+    topic.valid(
+        rule("V4.4", "an honest caller is locked out, whose library escapes more in JSON than it must"),
+        &[("iss-escaped", "iss is spelled with escapes", |d| {
+            let issuer = d.certificate().issuer.thumbprint();
+            claim(d, "iss", &quoted(&format!("\\u0075rn:jkt:sha\\u002d256:{issuer}")));
+        })],
     );
 }
 

@@ -31,6 +31,13 @@ fn tags(topic: &mut Topic<'_>) {
             ("tag-true", "the tag has no value", |d| d.set("tag", "")),
         ],
     );
+    topic.valid(
+        tag.honest(),
+        &[("tag-first", "the tag comes first", |d| {
+            let tag = d.parameters.pop().unwrap();
+            d.parameters.insert(0, tag);
+        })],
+    );
 }
 
 fn components(topic: &mut Topic<'_>) {

@@ -237,4 +237,13 @@ fn duplicates(topic: &mut Topic<'_>) {
             }),
         ],
     );
+    topic.valid(
+        twice.honest(),
+        &[("one-name", "label, covered field and digest have the name of a parameter", |d| {
+            d.label = "nonce".into();
+            d.header("Nonce", "1");
+            d.cover("\"nonce\"");
+            respell_digest(d, |value| format!("{value}, nonce=:AAAA:"));
+        })],
+    );
 }

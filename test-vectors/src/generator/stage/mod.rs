@@ -8,7 +8,10 @@ mod coverage;
 mod document;
 mod ending;
 mod field;
+mod guid;
+mod jws;
 mod key;
+mod login;
 mod parameter;
 mod parse;
 mod policy;
@@ -18,6 +21,7 @@ mod signature;
 mod standing;
 mod target;
 mod time;
+mod user;
 mod value;
 mod whole;
 
@@ -37,7 +41,10 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
         time::fill,
         certificate::fill,
         claim::fill,
+        jws::fill,
         key::fill,
+        login::fill,
+        user::fill,
         standing::fill,
         revoked::fill,
         ending::fill,
@@ -45,6 +52,7 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
         body::fill,
         replay::fill,
         policy::fill,
+        guid::fill,
         document::fill,
     ] {
         topic(all);

@@ -43,6 +43,17 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
             }),
         ],
     );
+    topic.valid(
+        overrides.honest(),
+        &[("no-override", "fields with names that are much like those, and _ in others", |d| {
+            d.header("X-HTTP-Method-Overrides", "DELETE");
+            d.header("X-Original-Host", "other.example");
+            d.header("X_Trace", "1");
+            // Only _ stands for -, and only for that.
+            d.header("Content.Type", "1");
+            d.header("_ost", "1");
+        })],
+    );
 }
 
 /// Fields that CGI and its heirs take for one of those that may be there once.

@@ -18,16 +18,24 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
     agents(&mut topic);
 }
 
-fn named(names: &[&str]) -> Users {
+pub(super) fn named(names: &[&str]) -> Users {
     Users::Named(names.iter().map(|name| (*name).into()).collect())
 }
 
 fn trusted() -> Pack {
-    Pack { open: false, signed: true, owner: None, allowed_users: Users::EVERYBODY, agents: BTreeMap::new() }
+    Pack {
+        open: false,
+        signed: true,
+        token: false,
+        identity: false,
+        owner: None,
+        allowed_users: Users::EVERYBODY,
+        agents: BTreeMap::new(),
+    }
 }
 
 /// Rules for pack `p1`; what is not listed is closed to everybody.
-fn pack(draft: &mut Draft, change: impl FnOnce(&mut Pack)) {
+pub(super) fn pack(draft: &mut Draft, change: impl FnOnce(&mut Pack)) {
     let mut pack = trusted();
     change(&mut pack);
     let unlisted = Pack { allowed_users: named(&[]), ..trusted() };
@@ -35,7 +43,7 @@ fn pack(draft: &mut Draft, change: impl FnOnce(&mut Pack)) {
     wants(draft, Some("p1"), None, "call");
 }
 
-fn wants(draft: &mut Draft, pack: Option<&str>, agent: Option<&str>, scope: &str) {
+pub(super) fn wants(draft: &mut Draft, pack: Option<&str>, agent: Option<&str>, scope: &str) {
     draft.access =
         Some(Access { pack: pack.map(Into::into), agent: agent.map(Into::into), scope: scope.into() });
 }
@@ -45,7 +53,7 @@ fn strip(request: &mut Request) {
 }
 
 /// A request without an envelope.
-fn bare(
+pub(super) fn bare(
     topic: &mut Topic<'_>,
     rule: Rule,
     code: Option<Code>,
@@ -190,6 +198,7 @@ fn audiences(topic: &mut Topic<'_>) {
         ("aud-empty-string", r#""""#, "aud is an empty string"),
         ("aud-pack-case", r#"["P1"]"#, "aud is the pack in another case"),
         ("aud-prefix", r#"["p","pack.example.evil.example","ack.example"]"#, "aud holds parts of names"),
+        ("aud-kelvin", "[\"pac\u{212a}.example\"]", "aud has the Kelvin sign for the k of the host"),
         ("aud-url", r#"["https://pack.example"]"#, "aud is a URL"),
         ("aud-star", r#"["*"]"#, "aud is a star, which means nothing"),
     ] {

@@ -17,6 +17,8 @@ pub(super) fn fill(all: &mut Vec<Vector>) {
     refused_before(&mut topic);
     clocks(&mut topic);
     room(&mut topic);
+    unknowing(&mut topic);
+    restarts(&mut topic);
 }
 
 const REPLAYED: Expect = Some((Code::Replayed, 7));
@@ -133,6 +135,8 @@ fn refused_before(topic: &mut Topic<'_>) {
         unlisted: Pack {
             open: false,
             signed: true,
+            token: false,
+            identity: false,
             owner: None,
             allowed_users: Users::Named(vec!["bob".into()]),
             agents: std::collections::BTreeMap::new(),
@@ -231,11 +235,156 @@ fn room(topic: &mut Topic<'_>) {
         })
         .step(2, VALID, Draft::register)
         .end(topic, flood, "a call that is refused before takes no room");
-    sequence("unavailable")
-        .step(1, Some((Code::ReplayUnavailable, 7)), |d| d.verifier.replay = Some(Replay::Unavailable))
+}
+
+const UNAVAILABLE: Expect = Some((Code::ReplayUnavailable, 7));
+
+/// A cache that cannot know whether it has seen a nonce.
+fn unknowing(topic: &mut Topic<'_>) {
+    sequence("unavailable").step(1, UNAVAILABLE, |d| d.verifier.replay = Some(Replay::Unavailable)).end(
+        topic,
+        rule("V7.3", "whoever stops the replay cache makes calls again"),
+        "the cache does not answer",
+    );
+    let late = rule("V7.3", "a call that waited for the cache until its nonce was forgotten is made again");
+    sequence("asked-too-late")
+        .step(1, VALID, same)
+        .step(1, UNAVAILABLE, |d| d.now_at_replay = Some(NOW + 66))
+        .end(topic, late, "a copy for which the cache is asked 6 seconds after expires");
+    sequence("asked-too-late-new")
+        .step(1, UNAVAILABLE, |d| d.now_at_replay = Some(NOW + 66))
+        .step(1, VALID, same)
+        .end(topic, late, "the cache is asked 6 seconds after expires, and once more in time");
+    sequence("asked-last")
+        .step(1, VALID, |d| d.now_at_replay = Some(NOW + 65))
+        .step(1, REPLAYED, |d| d.now_at_replay = Some(NOW + 65))
+        .end(topic, late.honest(), "the cache is asked 5 seconds after expires, twice");
+    let back = rule("V7.3", "whoever sets the clock back makes calls again");
+    let later = |draft: &mut Draft| {
+        draft.times(NOW + 600, NOW + 660);
+        draft.now = NOW + 600;
+    };
+    sequence("set-back")
+        .step(1, VALID, same)
+        .step(2, VALID, later)
+        .step(1, UNAVAILABLE, at(30))
+        .step(1, UNAVAILABLE, same)
+        .step(1, Some((Code::Expired, 3)), at(61))
+        .end(topic, back, "a copy after the clock was set back behind what was forgotten");
+    sequence("set-back-new").step(1, VALID, same).step(2, VALID, later).step(3, UNAVAILABLE, same).end(
+        topic,
+        back,
+        "a call that was never made, after the clock was set back behind what was forgotten",
+    );
+    sequence("set-back-caught-up")
+        .step(1, VALID, same)
+        .step(2, VALID, later)
+        .step(1, UNAVAILABLE, at(30))
+        .step(2, REPLAYED, later)
+        .step(3, VALID, later)
+        .end(topic, back.honest(), "the clock was set back, and put right");
+}
+
+/// The verifier begins anew: it has forgotten its nonces, and knows until when it could have accepted what was created.
+fn restarts(topic: &mut Topic<'_>) {
+    let anew = rule("V7.3", "whoever makes the verifier begin anew makes calls again");
+    let created = |seconds: u64| {
+        move |draft: &mut Draft| {
+            draft.times(NOW + seconds, NOW + seconds + 60);
+            draft.now = NOW + 20;
+        }
+    };
+    let begun = |until: u64, change: fn(&mut Draft)| {
+        move |draft: &mut Draft| {
+            change(draft);
+            draft.restart = Some(NOW + until);
+        }
+    };
+    sequence("restart")
+        .step(1, VALID, same)
+        .step(1, REPLAYED, same)
+        .step(1, UNAVAILABLE, begun(10, |d| d.now = NOW + 20))
+        .step(1, UNAVAILABLE, at(60))
+        .end(topic, anew, "a copy after the verifier began anew, and again in its last second");
+    sequence("restart-p256")
+        .step(1, VALID, |d| d.algorithms(P256, P256))
+        .step(1, UNAVAILABLE, begun(10, |d| d.algorithms(P256, P256)))
+        .end(topic, anew, "a copy after the verifier began anew, P-256 keys");
+    sequence("restart-registered")
+        .step(1, VALID, Draft::register)
+        .step(1, UNAVAILABLE, begun(10, Draft::register))
+        .end(topic, anew, "a copy after the verifier began anew, registered key");
+    sequence("restart-created-at")
+        .step(1, VALID, created(10))
+        .step(1, UNAVAILABLE, move |d| {
+            created(10)(d);
+            d.restart = Some(NOW + 10);
+        })
         .end(
             topic,
-            rule("V7.3", "whoever stops the replay cache makes calls again"),
-            "the cache does not answer",
+            anew,
+            "a copy that was created in the last second in which the earlier run could have accepted it",
         );
+    sequence("restart-created-ahead")
+        .step(1, VALID, created(25))
+        .step(1, UNAVAILABLE, move |d| {
+            created(25)(d);
+            d.restart = Some(NOW + 25);
+        })
+        .end(topic, anew, "a copy of a call from a clock that is ahead, after the verifier began anew");
+    sequence("restart-twice")
+        .step(1, VALID, created(11))
+        .step(2, VALID, move |d| {
+            created(12)(d);
+            d.restart = Some(NOW + 11);
+        })
+        .step(1, UNAVAILABLE, move |d| {
+            created(11)(d);
+            d.restart = Some(NOW + 12);
+        })
+        .step(2, UNAVAILABLE, created(12))
+        .step(3, VALID, created(13))
+        .end(topic, anew, "copies after the verifier began anew twice");
+    sequence("restart-unavailable")
+        .step(1, UNAVAILABLE, |d| d.verifier.replay = Some(Replay::Unavailable))
+        .step(2, UNAVAILABLE, begun(10, |d| d.times(NOW + 5, NOW + 20)))
+        .end(topic, anew, "a cache that does not answer, after the verifier began anew, either");
+    sequence("restart-new").step(1, UNAVAILABLE, begun(10, same)).end(
+        topic,
+        anew,
+        "a call from before that was never made: the verifier cannot know",
+    );
+    sequence("restart-bad-signature")
+        .step(
+            1,
+            Some((Code::BadSignature, 5)),
+            begun(10, |d| d.tamper(|request| request.method = "PUT".into())),
+        )
+        .end(
+            topic,
+            rule("V5.1", "a stranger learns when the verifier began anew"),
+            "a changed call after the verifier began anew",
+        );
+    let after = anew.honest();
+    sequence("restart-created-after")
+        .step(1, VALID, same)
+        .step(2, VALID, move |d| {
+            created(11)(d);
+            d.restart = Some(NOW + 10);
+        })
+        .step(2, REPLAYED, created(11))
+        .step(1, UNAVAILABLE, at(20))
+        .end(topic, after, "a call that was created a second later is taken, once");
+    sequence("restart-capacity")
+        .step(1, VALID, |d| {
+            d.register();
+            d.verifier.replay = Some(Replay::Capacity(1));
+        })
+        .step(2, Some((Code::ReplayCapacity, 7)), Draft::register)
+        .step(3, VALID, move |d| {
+            d.register();
+            created(11)(d);
+            d.restart = Some(NOW + 10);
+        })
+        .end(topic, after, "a cache that was full has room after the verifier began anew");
 }

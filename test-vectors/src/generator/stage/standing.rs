@@ -77,16 +77,6 @@ fn certified(topic: &mut Topic<'_>) {
                 d.identity = "github:Alice.b-c_9@x+y/z".into();
                 d.verifier.trust[0].identity = d.identity.clone();
             }),
-            (
-                "registered-and-certified",
-                "the call key is registered, and comes with a certificate nevertheless",
-                |d| {
-                    let mut other = topic_draft();
-                    other.key = d.key.clone();
-                    other.register();
-                    d.verifier.registered = other.verifier.registered;
-                },
-            ),
         ],
     );
     let role = rule("V4.9", "a long-lived key signs requests where it is certified by another");
@@ -104,6 +94,19 @@ fn certified(topic: &mut Topic<'_>) {
             }),
         ],
     );
+    topic.valid(
+        role.honest(),
+        &[(
+            "registered-and-certified",
+            "the call key is registered, and comes with a certificate nevertheless",
+            |d| {
+                let mut other = topic_draft();
+                other.key = d.key.clone();
+                other.register();
+                d.verifier.registered = other.verifier.registered;
+            },
+        )],
+    );
 }
 
 fn topic_draft() -> Draft {
@@ -117,6 +120,17 @@ fn registered(topic: &mut Topic<'_>) {
         &[("registered-revoked", "the registered key is revoked", |d| {
             d.register();
             d.verifier.revoked.push(d.key.thumbprint());
+        })],
+    );
+    topic.valid(
+        rule("V4.11", "an honest caller is locked out"),
+        &[("registered-other-revoked", "another registered key of the same identity is revoked", |d| {
+            d.register();
+            let mut other = topic_draft();
+            other.key = Key::ed25519("alice second call");
+            other.register();
+            d.verifier.registered.extend(other.verifier.registered);
+            d.verifier.revoked.push(other.key.thumbprint());
         })],
     );
     let unknown = rule("V4.12", "anybody signs without a certificate");

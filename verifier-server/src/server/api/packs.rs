@@ -161,7 +161,7 @@ impl UserChange {
     fn change(list: &Users, allow: Vec<String>, deny: &[String]) -> Result<Users, Refusal> {
         const NOT_A_LIST: Refusal = Refusal::new(
             Code::NotAllowed,
-            "there is no list to take entries out of: PATCH allowed_users instead",
+            "everybody, or everybody who is registered, is let in: there is no list to change, but one can be set",
         );
         if allow.iter().any(|entry| entry == "*") {
             return if deny.is_empty() { Ok(Users::Everybody) } else { Err(NOT_A_LIST) };

@@ -46,6 +46,28 @@ pub struct OidcConfig {
     pub scope: String,
 }
 
+impl ProviderConfig {
+    /// A line for each provider: whose tokens are taken, and whether people can log in.
+    #[must_use]
+    pub fn described(&self) -> Vec<String> {
+        let login = |client: &Option<String>, flag: &str| match client {
+            Some(_) => "envelope login works".to_owned(),
+            None => format!("without {flag} nobody can log in by envelope login"),
+        };
+        let github = self.github.as_ref().map(|github| {
+            format!(
+                "takes tokens of GitHub ({}); {}",
+                github.api,
+                login(&github.client_id, "--github-client-id")
+            )
+        });
+        let oidc = self.oidc.as_ref().map(|oidc| {
+            format!("takes tokens of {}; {}", oidc.issuer, login(&oidc.client_id, "--oidc-client-id"))
+        });
+        github.into_iter().chain(oidc).collect()
+    }
+}
+
 impl GithubConfig {
     /// The API of GitHub itself.
     pub const API: &str = "https://api.github.com";
