@@ -117,7 +117,7 @@ fn which_pack_is_meant_has_to_be_clear() {
     let hint = format!("envelope: hint: name one of them: {}, {}\n", verifier.pack(GUID), other.pack(GUID));
     assert_eq!(said, format!("envelope: error: 2 packs are called that\n{hint}"));
     for (text, hint) in
-        [("b19", "shortened to 4 characters"), ("c0ffee", "envelope pack add URL"), ("POST", "a full URL")]
+        [("b19", "shortened to 4 characters"), ("c0ffee", "name the pack by its URL"), ("POST", "a full URL")]
     {
         let said = failed(&home.run(["call", text, "x"]), 2);
         assert!(said.starts_with(&format!("envelope: error: the wallet knows no pack {text}\n")), "{said}");
