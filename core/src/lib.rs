@@ -11,7 +11,7 @@
 //! | 3, 4, 5 | [`verify`], [`certificate`], [`login`], [`trust`], [`key`] | [`Verified`]: the time, the key, whose it is, the signature |
 //! | 6 | [`Body`] | [`Intact`]: the body is the one that was signed |
 //! | 7 | [`replay`] | [`Fresh`]: never seen before |
-//! | 8 | [`policy`] | [`Caller`], and a [`Decision`] |
+//! | 8 | [`caller`], [`policy`] | [`Caller`], and a [`Decision`] |
 //!
 //! What is known of keys changes by the rules of [`registry`]: keys are registered, name their successor ([`succession`]),
 //! retire ([`retirement`]), are revoked ([`revocation`]); all of it in `spec/keys.md`.
@@ -80,6 +80,7 @@ extern crate alloc;
 
 pub mod authority;
 mod base;
+pub mod caller;
 pub mod certificate;
 mod digest;
 pub mod document;
@@ -106,6 +107,7 @@ pub mod verify;
 
 pub use authority::{Authorities, Url};
 pub use base::{BaseWriter, SignatureBase, TAG};
+pub use caller::{Backing, Caller};
 pub use certificate::{Certificate, Grant, UntrustedCertificate};
 pub use document::Document;
 pub use envelope::{Envelope, is_enveloped};
@@ -113,7 +115,7 @@ pub use error::{Code, Refusal, Stage};
 pub use issue::Issue;
 pub use key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
 pub use login::{Issuer, Login, UntrustedLogin};
-pub use policy::{Access, Backing, Caller, Decision, Pack, Policy, Users, pack_key};
+pub use policy::{Access, Decision, Pack, Policy, Users, pack_key};
 pub use registry::{Record, Records, Role};
 pub use replay::{Fresh, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, SharedReplayCache};
 pub use request::{Field, Request};

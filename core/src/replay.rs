@@ -113,8 +113,8 @@ impl Fresh {
 
     /// The caller, for the policy.
     #[must_use]
-    pub fn into_caller(self) -> crate::policy::Caller {
-        crate::policy::Caller::new(self.call)
+    pub fn into_caller(self) -> crate::caller::Caller {
+        crate::caller::Caller::new(self.call)
     }
 }
 

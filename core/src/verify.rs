@@ -5,13 +5,13 @@ use alloc::sync::Arc;
 
 use crate::authority::Authorities;
 use crate::base::SignatureBase;
+use crate::caller::Backing;
 use crate::certificate::{Certificate, Claims, Grant, UntrustedCertificate, invalid};
 use crate::digest::{BodyHasher, ContentDigest};
 use crate::envelope::{Envelope, SignatureKey};
 use crate::error::{Code, Refusal};
 use crate::key::{Signature, Thumbprint, VerifyingKey};
 use crate::login::{Issuer, UntrustedLogin};
-use crate::policy::Backing;
 use crate::request::Request;
 use crate::time::{Timestamp, Window};
 use crate::trust::{Identity, Standing, Trust};
