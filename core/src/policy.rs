@@ -157,15 +157,30 @@ impl Pack {
         self.owner.as_ref().is_some_and(|owner| caller.is_meant(owner))
     }
 
-    /// Whether somebody could call it if a credential were required: a pack that takes nothing else is then for who has a key at the
-    /// verifier.
+    /// The rules as they hold once a credential is required of everybody: what was open, and takes nothing else, is then for who has
+    /// a key at the verifier.
+    #[must_use]
+    pub fn closed(self) -> Self {
+        if !self.open {
+            return self;
+        }
+        let takes_nothing = !self.takes_a_credential();
+        let allowed_users = if takes_nothing { Users::Registered } else { self.allowed_users };
+        Self { open: false, signed: self.signed || takes_nothing, allowed_users, ..self }
+    }
+
+    /// Whether somebody could call it if it were [`closed`](Self::closed).
     #[must_use]
     pub fn allows_when_closed(&self, caller: &Caller, guid: Option<&str>) -> bool {
-        if self.signed || self.token || self.identity {
+        if self.takes_a_credential() {
             self.admits(caller, caller.call().is_some(), &Access { pack: guid, ..Access::CALL })
         } else {
             caller.call().is_some() && matches!(caller.backing(), Backing::Registered)
         }
+    }
+
+    const fn takes_a_credential(&self) -> bool {
+        self.signed || self.token || self.identity
     }
 
     fn check(&self, caller: &Caller, has_call: bool, access: &Access<'_>) -> Result<(), Refusal> {

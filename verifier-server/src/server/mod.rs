@@ -22,6 +22,7 @@ mod members;
 mod offline;
 mod packs;
 mod provider;
+mod random;
 pub mod report;
 pub mod routes;
 mod store;

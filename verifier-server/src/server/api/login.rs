@@ -18,11 +18,11 @@ pub(super) async fn log_in(app: &App, request: Request) -> Result<Response, Refu
     let token = Zeroizing::new(bearer(&head.headers).ok_or(NO_GOOD)?.to_owned());
     let address = app.proxies().client(&head);
     // Who brings nothing that is good gets no further: the replay cache is not filled with keys that strangers make up.
-    known.user(&token, address).await.map_err(|refusal| counted(app, &head, refusal))?;
+    let user = known.user(&token, address).await.map_err(|refusal| counted(app, &head, refusal))?;
     let (caller, body) = admission::newcomer(app, &head, body, "login").await?;
     body::nothing(&body)?;
     let certificate = caller.call().and_then(|call| call.certificate()).ok_or(admission::UNCERTIFIED)?;
-    let login = known.log_in(&token, address, certificate.call_key()).await?;
+    let login = known.log_in(&user, certificate.call_key())?;
     let keyid = certificate.call_key().thumbprint();
     tracing::info!(identity = %login.identity, %keyid, "logged in");
     Ok(routes::json(&json!({

@@ -15,6 +15,7 @@ use super::admin::Admin;
 use super::{Known, NO_STORE, Stored, UNSEEN, unseen};
 use crate::server::issuer::Issuer;
 use crate::server::packs::token;
+use crate::server::random;
 use crate::server::store::{Change, KeyFacts, Store, StoreError, Ticket};
 
 /// What an admin takes back.
@@ -136,12 +137,7 @@ impl Known {
         ttl: u64,
         by: &Admin,
     ) -> Result<(Zeroizing<String>, Timestamp), Refusal> {
-        let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *secret).map_err(|error| {
-            tracing::error!(%error, "no random bytes");
-            Refusal::new(Code::ReplayUnavailable, "the verifier has no random bytes")
-        })?;
-        let ticket = Zeroizing::new(format!("{TICKET}{}", Base64UrlUnpadded::encode_string(&*secret)));
+        let ticket = random::secret(TICKET)?;
         let mut draft = self.draft_by(by).await?;
         let created = draft.change.now();
         let expires = created.plus(ttl);

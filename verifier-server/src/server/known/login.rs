@@ -1,7 +1,5 @@
 //! Logins: the identity provider's word once, and the verifier's own for an hour (`spec/packs.md`, section 3.3).
 
-use std::net::IpAddr;
-
 use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::login::MAX_GROUPS;
 use envelope_core::{Code, Grant, Identity, Issue, Refusal, Timestamp, VerifyingKey};
@@ -9,6 +7,7 @@ use serde_json::Value;
 
 use super::Known;
 use crate::server::provider::User;
+use crate::server::random;
 
 /// A login that was granted.
 #[derive(Debug)]
@@ -45,30 +44,21 @@ impl Known {
         }
     }
 
-    /// Certifies a call key for the user of a provider's token.
+    /// Certifies a call key for a user of the provider.
     ///
     /// # Errors
-    /// [`Code::Unauthenticated`], [`Code::ProviderUnavailable`], [`Code::TooManyAttempts`].
-    pub(crate) async fn log_in(
-        &self,
-        bearer: &str,
-        address: IpAddr,
-        call_key: &VerifyingKey,
-    ) -> Result<LoggedIn, Refusal> {
-        let user = self.user(bearer, address).await?;
+    /// [`Code::ReplayUnavailable`] when the system gives no random bytes.
+    pub(crate) fn log_in(&self, user: &User, call_key: &VerifyingKey) -> Result<LoggedIn, Refusal> {
         let issued = self.clock.now();
-        let certificate = self.certify(&user, call_key, issued)?;
-        let packs = self.packs.callable(&self.caller(&user));
+        let certificate = self.certify(user, call_key, issued)?;
+        let packs = self.packs.callable(&self.caller(user));
         let expires = issued.plus(self.login_ttl);
         Ok(LoggedIn { identity: user.identity.clone(), certificate, expires, packs })
     }
 
     fn certify(&self, user: &User, call_key: &VerifyingKey, issued: Timestamp) -> Result<String, Refusal> {
         let mut id = [0; 16];
-        getrandom::fill(&mut id).map_err(|error| {
-            tracing::error!(%error, "no random bytes");
-            Refusal::new(Code::ReplayUnavailable, "the verifier has no random bytes")
-        })?;
+        random::fill(&mut id)?;
         let id = Base64UrlUnpadded::encode_string(&id);
         let issue = Issue { call_key, issued, lifetime: self.login_ttl, id: &id, grant: Grant::everything() };
         // A certificate must fit into a header field; rules that name groups beyond that do not see them.

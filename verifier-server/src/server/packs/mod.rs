@@ -285,13 +285,7 @@ fn groups_of(rules: &Pack, groups: &mut HashSet<String>) {
     }
 }
 
-/// Rules as they hold while a credential is required, or is not: `--auth-required` takes `open` away, and what was open is for those
-/// whom the verifier knows then.
+/// Rules as they hold while a credential is required, or is not.
 pub(crate) fn under(rules: Pack, auth_required: bool) -> Pack {
-    if !auth_required || !rules.open {
-        return rules;
-    }
-    let takes_nothing = !(rules.signed || rules.token || rules.identity);
-    let allowed_users = if takes_nothing { Users::Registered } else { rules.allowed_users };
-    Pack { open: false, signed: rules.signed || takes_nothing, allowed_users, ..rules }
+    if auth_required { rules.closed() } else { rules }
 }

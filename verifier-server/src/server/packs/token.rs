@@ -3,13 +3,14 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use envelope_core::{Code, Refusal};
+use envelope_core::Refusal;
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::place::Kind;
+use crate::server::random;
 
 /// The keyed hash of a token.
 pub(crate) type Mac = [u8; 32];
@@ -77,13 +78,7 @@ impl Kind {
 /// # Errors
 /// When the system gives no random bytes.
 pub(crate) fn make(kind: Kind) -> Result<Zeroizing<String>, Refusal> {
-    let mut secret = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *secret).map_err(|error| {
-        tracing::error!(%error, "no random bytes");
-        Refusal::new(Code::ReplayUnavailable, "the verifier has no random bytes")
-    })?;
-    let text = Zeroizing::new(Base64UrlUnpadded::encode_string(&*secret));
-    Ok(Zeroizing::new(format!("{}{}", kind.prefix(), text.as_str())))
+    random::secret(kind.prefix())
 }
 
 /// Whether a bearer is meant as a token of a pack: what begins like one is never shown to anybody else.
