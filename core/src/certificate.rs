@@ -1,6 +1,7 @@
 //! Certificates: what an identity key says of a call key (spec, section 5); [`login`](crate::login) has those of verifiers.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -8,7 +9,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use crate::error::{Code, Refusal};
 use crate::issue::Issue;
 use crate::json::{Object, Value};
-use crate::key::{Algorithm, Signature, Thumbprint, VerifyingKey};
+use crate::key::{Algorithm, Coordinates, Signature, Thumbprint, VerifyingKey};
 use crate::login::Login;
 use crate::time::{Timestamp, Window};
 
@@ -83,7 +84,7 @@ pub struct UntrustedCertificate<'a> {
     jws: &'a str,
     signing_input: &'a str,
     signature: Signature,
-    identity_key: VerifyingKey,
+    identity_key: Arc<VerifyingKey>,
     claims: Claims,
 }
 
@@ -93,13 +94,25 @@ impl<'a> UntrustedCertificate<'a> {
     /// # Errors
     /// [`Code::CertificateInvalid`], [`Code::KeyRefused`], [`Code::AlgorithmMismatch`].
     pub fn parse(jws: &'a str) -> Result<Self, Refusal> {
+        Self::parse_knowing(jws, |_| None)
+    }
+
+    /// The same where some keys are known: those need not be read again.
+    pub(crate) fn parse_knowing(
+        jws: &'a str,
+        known: impl FnOnce(&Thumbprint) -> Option<Arc<VerifyingKey>>,
+    ) -> Result<Self, Refusal> {
         let Compact { signing_input, header, claims, signature } = Compact::split(jws)?;
         let algorithm = read_header(&header, TYP)?;
         let issuer = text(&claims, "iss")?.ok_or(invalid("iss is missing"))?;
         let common = Common::read(&claims)?;
         let jwk = header.get("jwk").ok_or(invalid("the header has no jwk"))?;
 
-        let identity_key = VerifyingKey::from_jwk_value(jwk)?;
+        let identity_key = Coordinates::from_jwk_value(jwk)?;
+        let identity_key = match known(&identity_key.thumbprint()) {
+            Some(key) => key,
+            None => Arc::new(identity_key.try_into()?),
+        };
         let call_key = VerifyingKey::from_jwk_value(common.confirmation)?;
         if identity_key.algorithm() != algorithm {
             return Err(Refusal::new(
@@ -119,7 +132,11 @@ impl<'a> UntrustedCertificate<'a> {
 
     /// The identity key that claims to have signed it.
     #[must_use]
-    pub const fn identity_key(&self) -> &VerifyingKey {
+    pub fn identity_key(&self) -> &VerifyingKey {
+        &self.identity_key
+    }
+
+    pub(crate) const fn shared_identity_key(&self) -> &Arc<VerifyingKey> {
         &self.identity_key
     }
 
@@ -190,11 +207,9 @@ impl Certificate {
         Self { jws: jws.into(), claims }
     }
 
-    /// The same with a call key that is prepared to verify many signatures: for certificates that are kept.
-    #[must_use]
-    pub fn prepare(mut self) -> Self {
-        self.claims.call_key = self.claims.call_key.prepare();
-        self
+    /// Prepares its call key to verify many signatures: for certificates that are kept, and used again.
+    pub fn prepare(&self) {
+        self.claims.call_key.prepare();
     }
 
     pub(crate) const fn claims(&self) -> &Claims {

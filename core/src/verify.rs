@@ -84,6 +84,31 @@ pub trait CertificateCache {
 
     /// Keeps a certificate, or does not; gives what is to be used now.
     fn keep(&self, certificate: Certificate) -> Arc<Certificate>;
+
+    /// The key with this thumbprint, if it is kept: an identity key, or a call key that is registered.
+    fn recall_key(&self, keyid: &Thumbprint) -> Option<Arc<VerifyingKey>> {
+        let _ = keyid;
+        None
+    }
+
+    /// Keeps a key, or does not.
+    fn keep_key(&self, key: Arc<VerifyingKey>) {
+        let _ = key;
+    }
+}
+
+/// A key that comes again is [prepared](VerifyingKey::prepare); one that is new is kept for that.
+fn prepared(keys: &impl CertificateCache, key: &Arc<VerifyingKey>) -> Arc<VerifyingKey> {
+    match keys.recall_key(&key.thumbprint()) {
+        Some(known) => {
+            known.prepare();
+            known
+        }
+        None => {
+            keys.keep_key(Arc::clone(key));
+            Arc::clone(key)
+        }
+    }
 }
 
 /// Keeps no certificates.
@@ -151,21 +176,25 @@ impl CallKey {
         trust.check_current(now)?;
         let keyid = envelope.untrusted_keyid();
         let call_key = match &envelope.signature_key {
-            None => Self::registered(keyid, trust, now)?,
+            None => Self::registered(keyid, trust, certificates, now)?,
             Some(SignatureKey::Certificate(jws)) => match certificates.recall(jws) {
                 Some(certificate) => {
                     let speaker = certified(certificate.claims(), keyid, trust, now)?;
+                    certificate.prepare();
                     Self { key: Key::Certified(certificate), speaker }
                 }
                 None => {
-                    let certificate = UntrustedCertificate::parse(jws)?;
+                    let known = |key: &Thumbprint| certificates.recall_key(key);
+                    let certificate = UntrustedCertificate::parse_knowing(jws, known)?;
                     let speaker = certified(certificate.claims(), keyid, trust, now)?;
+                    prepared(certificates, certificate.shared_identity_key());
                     Self { key: Key::Certified(certificates.keep(certificate.verify()?)), speaker }
                 }
             },
             Some(SignatureKey::Login(jws)) => match certificates.recall(jws) {
                 Some(certificate) => {
                     let (speaker, _) = logged_in(certificate.claims(), keyid, trust, now)?;
+                    certificate.prepare();
                     Self { key: Key::Certified(certificate), speaker }
                 }
                 None => {
@@ -189,7 +218,12 @@ impl CallKey {
         }
     }
 
-    fn registered(keyid: &str, trust: &impl Trust, now: Timestamp) -> Result<Self, Refusal> {
+    fn registered(
+        keyid: &str,
+        trust: &impl Trust,
+        keys: &impl CertificateCache,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         match Thumbprint::parse(keyid).map_or(Standing::Unknown, |keyid| trust.standing(&keyid)) {
             Standing::Revoked => Err(REVOKED),
             Standing::Unknown => Err(UNKNOWN),
@@ -197,9 +231,10 @@ impl CallKey {
             Standing::CallKey { expires, .. } if now >= expires => {
                 Err(Refusal::new(Code::CertificateExpired, "the registration of the key has run out"))
             }
-            Standing::CallKey { identity, key, .. } => {
-                Ok(Self { key: Key::Registered(key), speaker: Speaker::registered(identity) })
-            }
+            Standing::CallKey { identity, key, .. } => Ok(Self {
+                key: Key::Registered(prepared(keys, &key)),
+                speaker: Speaker::registered(identity),
+            }),
         }
     }
 

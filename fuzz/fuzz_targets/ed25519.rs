@@ -40,5 +40,6 @@ fuzz_target!(|input: Input| {
     let strict = theirs.verify_strict(&input.message, &dalek::Signature::from_bytes(&signature)).is_ok();
     let read = Signature::from_bytes(signature);
     assert_eq!(ours.verify(&input.message, &read).is_ok(), strict);
-    assert_eq!(ours.prepare().verify(&input.message, &read).is_ok(), strict);
+    ours.prepare();
+    assert_eq!(ours.verify(&input.message, &read).is_ok(), strict);
 });

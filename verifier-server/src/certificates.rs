@@ -1,45 +1,37 @@
-//! Certificates that were verified before, shared by threads: a call key signs many requests.
+//! Certificates that were verified before, and keys that come again, shared by threads.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, RwLock};
 
-use envelope_core::{Certificate, CertificateCache};
+use envelope_core::{Certificate, CertificateCache, Thumbprint, VerifyingKey};
 
-/// Keeps the certificates that were used last, with call keys that are prepared to verify.
+/// Keeps the certificates that were used last, the identity keys that signed them, and the call keys that are registered.
 ///
-/// Only certificates of identities that the verifier knew get here, so strangers cannot crowd others out. A thread that would
-/// have to wait for another verifies the certificate itself.
+/// Only what the verifier knew gets here, so strangers cannot crowd others out. A thread that would have to wait for another
+/// verifies the certificate itself.
 pub struct ShardedCertificateCache {
-    shards: Vec<RwLock<Shard>>,
-    hasher: RandomState,
-    capacity: usize,
+    certificates: Generations<Tail, Arc<Certificate>>,
+    keys: Generations<Thumbprint, Arc<VerifyingKey>>,
 }
 
-/// Two generations: when the younger one is full, the older one goes.
-#[derive(Default)]
-struct Shard {
-    younger: HashMap<Box<str>, Arc<Certificate>>,
-    older: HashMap<Box<str>, Arc<Certificate>>,
-}
-
-const SHARDS: usize = 16;
+/// The end of a certificate: part of its signature, so no two that are honest have the same. Less to hash than the whole, which is
+/// compared afterwards.
+type Tail = [u8; 32];
 
 impl ShardedCertificateCache {
-    /// A cache that keeps the last `capacity` certificates, and at most twice as many. Each takes about 24 KiB.
+    /// A cache that keeps the last `capacity` certificates, and at most twice as many; of keys the same. Each takes 1 to 2 KiB,
+    /// and from its second use on 10 KiB (Ed25519) or 12 KiB (P-256) more: the table that its verification goes by.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, hasher: RandomState::new(), capacity: capacity.div_ceil(SHARDS).max(1) }
+        Self { certificates: Generations::new(capacity), keys: Generations::new(capacity) }
     }
 
     /// How many certificates it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        let held =
-            |shard: &RwLock<Shard>| shard.read().map_or(0, |shard| shard.younger.len() + shard.older.len());
-        self.shards.iter().map(held).sum()
+        self.certificates.len()
     }
 
     /// Whether it holds none.
@@ -47,51 +39,103 @@ impl ShardedCertificateCache {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    fn shard(&self, jws: &str) -> Option<&RwLock<Shard>> {
-        let count = u64::try_from(self.shards.len()).ok()?;
-        let chosen = self.hasher.hash_one(jws).checked_rem(count)?;
-        self.shards.get(usize::try_from(chosen).ok()?)
-    }
 }
 
 impl CertificateCache for ShardedCertificateCache {
     fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
-        let shard = self.shard(jws)?;
-        let found = {
-            let shard = shard.try_read().ok()?;
-            if let Some(certificate) = shard.younger.get(jws) {
-                return Some(Arc::clone(certificate));
-            }
-            Arc::clone(shard.older.get(jws)?)
-        };
-        if let Ok(mut shard) = shard.try_write() {
-            shard.put(Arc::clone(&found), self.capacity);
-        }
-        Some(found)
+        let certificate = self.certificates.get(jws.as_bytes().last_chunk()?)?;
+        (certificate.as_str() == jws).then_some(certificate)
     }
 
     fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
-        let certificate = Arc::new(certificate.prepare());
-        if let Some(mut shard) = self.shard(certificate.as_str()).and_then(|shard| shard.try_write().ok()) {
-            shard.put(Arc::clone(&certificate), self.capacity);
+        let certificate = Arc::new(certificate);
+        if let Some(tail) = certificate.as_str().as_bytes().last_chunk() {
+            self.certificates.put(tail, &certificate);
         }
         certificate
     }
-}
 
-impl Shard {
-    fn put(&mut self, certificate: Arc<Certificate>, capacity: usize) {
-        if self.younger.len() >= capacity {
-            self.older = std::mem::take(&mut self.younger);
-        }
-        self.younger.insert(certificate.as_str().into(), certificate);
+    fn recall_key(&self, keyid: &Thumbprint) -> Option<Arc<VerifyingKey>> {
+        self.keys.get(keyid)
+    }
+
+    fn keep_key(&self, key: Arc<VerifyingKey>) {
+        self.keys.put(&key.thumbprint(), &key);
     }
 }
 
 impl fmt::Debug for ShardedCertificateCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ShardedCertificateCache({} certificates)", self.len())
+    }
+}
+
+/// A map that forgets what was not used for long.
+struct Generations<K, V> {
+    shards: Vec<RwLock<Shard<K, V>>>,
+    hasher: RandomState,
+    capacity: usize,
+}
+
+/// Two generations: when the younger one is full, the older one goes.
+struct Shard<K, V> {
+    younger: HashMap<K, V>,
+    older: HashMap<K, V>,
+}
+
+const SHARDS: usize = 16;
+
+impl<K: Copy + Eq + Hash, V: Clone> Generations<K, V> {
+    fn new(capacity: usize) -> Self {
+        let shard = |_| RwLock::new(Shard { younger: HashMap::new(), older: HashMap::new() });
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            hasher: RandomState::new(),
+            capacity: capacity.div_ceil(SHARDS).max(1),
+        }
+    }
+
+    fn len(&self) -> usize {
+        let held = |shard: &RwLock<Shard<K, V>>| {
+            shard.read().map_or(0, |shard| shard.younger.len() + shard.older.len())
+        };
+        self.shards.iter().map(held).sum()
+    }
+
+    fn shard(&self, key: &K) -> Option<&RwLock<Shard<K, V>>> {
+        let count = u64::try_from(self.shards.len()).ok()?;
+        let chosen = self.hasher.hash_one(key).checked_rem(count)?;
+        self.shards.get(usize::try_from(chosen).ok()?)
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        let shard = self.shard(key)?;
+        let found = {
+            let shard = shard.try_read().ok()?;
+            if let Some(value) = shard.younger.get(key) {
+                return Some(value.clone());
+            }
+            shard.older.get(key)?.clone()
+        };
+        if let Ok(mut shard) = shard.try_write() {
+            shard.put(*key, found.clone(), self.capacity);
+        }
+        Some(found)
+    }
+
+    fn put(&self, key: &K, value: &V) {
+        if let Some(mut shard) = self.shard(key).and_then(|shard| shard.try_write().ok()) {
+            shard.put(*key, value.clone(), self.capacity);
+        }
+    }
+}
+
+impl<K: Eq + Hash, V> Shard<K, V> {
+    fn put(&mut self, key: K, value: V, capacity: usize) {
+        if self.younger.len() >= capacity && !self.younger.contains_key(&key) {
+            self.older = std::mem::take(&mut self.younger);
+        }
+        self.younger.insert(key, value);
     }
 }
 
@@ -128,5 +172,24 @@ mod tests {
         assert!(cache.len() >= 32, "{}", cache.len());
         assert_eq!(cache.recall(certificate("0").as_str()), None);
         assert_eq!(cache.recall(&often.as_str()[1..]), None, "the whole text counts");
+        assert_eq!(cache.recall(&often.as_str()[often.as_str().len() - 31..]), None, "short of an end");
+    }
+
+    #[test]
+    fn keys_are_kept_by_their_thumbprint() {
+        let cache = ShardedCertificateCache::new(32);
+        let keys: Vec<_> = (1..200)
+            .map(|byte| {
+                let key = SigningKey::from_bytes(Algorithm::Ed25519, &[byte; 32]).unwrap();
+                Arc::new(key.verifying_key().clone())
+            })
+            .collect();
+        for key in &keys {
+            assert_eq!(cache.recall_key(&key.thumbprint()), None);
+            cache.keep_key(Arc::clone(key));
+            assert!(cache.recall_key(&key.thumbprint()).is_some_and(|known| Arc::ptr_eq(&known, key)));
+        }
+        assert_eq!(cache.recall_key(&keys[0].thumbprint()), None, "the first is forgotten");
+        assert!(cache.is_empty(), "keys are no certificates");
     }
 }

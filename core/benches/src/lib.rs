@@ -27,7 +27,7 @@ impl CertificateCache for Kept {
     }
 
     fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
-        let certificate = Arc::new(certificate.prepare());
+        let certificate = Arc::new(certificate);
         self.0.borrow_mut().insert(certificate.as_str().into(), Arc::clone(&certificate));
         certificate
     }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 
-use super::{VerifyingKey, refused};
+use super::{Coordinates, VerifyingKey, refused};
 use crate::error::Refusal;
 use crate::json::{Object, Value};
 
@@ -53,13 +53,22 @@ impl VerifyingKey {
     }
 
     pub(crate) fn from_jwk_value(jwk: &Value) -> Result<Self, Refusal> {
+        Coordinates::from_jwk_value(jwk)?.try_into()
+    }
+}
+
+impl Coordinates {
+    /// What a JWK says, before anybody has looked whether it is a point.
+    pub(crate) fn from_jwk_value(jwk: &Value) -> Result<Self, Refusal> {
         let jwk = jwk.as_object().ok_or(refused("a JWK is not an object"))?;
         if jwk.get("d").is_some() {
             return Err(refused("a JWK holds a private key"));
         }
         match (text(jwk, "kty"), text(jwk, "crv")) {
-            (Some("OKP"), Some("Ed25519")) => Self::ed25519(&coordinate(jwk, "x")?),
-            (Some("EC"), Some("P-256")) => Self::p256(&coordinate(jwk, "x")?, &coordinate(jwk, "y")?),
+            (Some("OKP"), Some("Ed25519")) => Ok(Self::Ed25519 { y: coordinate(jwk, "x")? }),
+            (Some("EC"), Some("P-256")) => {
+                Ok(Self::P256 { x: coordinate(jwk, "x")?, y: coordinate(jwk, "y")? })
+            }
             _ => Err(refused("a JWK is neither an Ed25519 nor a P-256 key")),
         }
     }

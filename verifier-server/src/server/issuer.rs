@@ -79,7 +79,8 @@ fn read(pem: &str) -> Option<Issuer> {
     let key = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok()?;
     let secret = Zeroizing::new(key.to_bytes());
     let key = SigningKey::from_bytes(Algorithm::Ed25519, &secret).ok()?;
-    let public = Arc::new(key.verifying_key().clone().prepare());
+    let public = Arc::new(key.verifying_key().clone());
+    public.prepare();
     Some(Issuer { key: Arc::new(key), public, tokens: TokenKey::derive(&secret) })
 }
 
