@@ -27,7 +27,11 @@ pub(crate) fn read_input(path: &Path, limit: Limit) -> Result<Vec<u8>, Error> {
         let read = io::stdin().lock().take(length + 1).read_to_end(&mut bytes);
         read.map_err(Error::Stdin)?;
     } else {
-        let read = File::open(path).and_then(|file| file.take(length + 1).read_to_end(&mut bytes));
+        let read = File::open(path).and_then(|file| {
+            // Otherwise a body is read in pieces, and copied for each of them.
+            bytes.reserve(usize::try_from(file.metadata()?.len().min(length)).unwrap_or(0));
+            file.take(length + 1).read_to_end(&mut bytes)
+        });
         read.map_err(|error| Error::io("cannot read", path, error))?;
     }
     let is_longer = u64::try_from(bytes.len()).is_ok_and(|read| read > length);

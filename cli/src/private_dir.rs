@@ -1,7 +1,7 @@
 //! A directory that is this user's alone, in which files appear complete or not at all.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// The longest file of secrets: many times what a key takes.
 const MAX_LENGTH: usize = 64 * 1024;
+/// Room beyond what a file is said to hold, by which its end is seen.
+const SPARE: usize = 64;
 /// How often a directory that vanishes is made again.
 const TRIES: u32 = 5;
 
@@ -244,21 +246,37 @@ pub(crate) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 fn read_checked(file: File, path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     let metadata = file.metadata().map_err(|error| Error::io("cannot look at", path, error))?;
     check_file(&metadata, path)?;
-    read_wiped(file, path, limit)
+    // All of the memory is wiped afterwards, so it is no more than the file takes: a wallet may be a thousand times that.
+    let length = usize::try_from(metadata.len()).unwrap_or(limit);
+    let room = length.saturating_add(SPARE);
+    if room <= limit {
+        let bytes = read_wiped(&file, path, room)?;
+        if bytes.len() < room {
+            return Ok(bytes);
+        }
+        // It holds more than it says.
+        (&file).rewind().map_err(|error| Error::io("cannot read", path, error))?;
+    }
+    read_limited(&file, path, limit)
 }
 
 /// Reads a file into memory that is wiped, without leaving pieces of it in memory that is not.
 pub(crate) fn read_secret(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    read_wiped(file, path, MAX_LENGTH)
+    read_limited(&file, path, MAX_LENGTH)
 }
 
-fn read_wiped(file: File, path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-    // Memory that grows leaves pieces behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
-    let most = u64::try_from(limit + 1).unwrap_or(u64::MAX);
-    let read = file.take(most).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("cannot read", path, error))?;
+fn read_limited(file: &File, path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let bytes = read_wiped(file, path, limit + 1)?;
     if bytes.len() > limit { Err(Error::TooLong(path.into(), limit)) } else { Ok(bytes) }
+}
+
+/// The first `room` bytes, or all where it has less.
+fn read_wiped(file: &File, path: &Path, room: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // Memory that grows leaves pieces behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let read = file.take(u64::try_from(room).unwrap_or(u64::MAX)).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("cannot read", path, error))?;
+    Ok(bytes)
 }
 
 fn found<T>(result: io::Result<T>, path: &Path) -> Result<Option<T>, Error> {
@@ -288,4 +306,37 @@ pub(crate) fn check_mode(metadata: &Metadata, path: &Path) -> Result<(), Error> 
         return Err(Error::Loose(path.into(), metadata.mode() & 0o7777));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_and_up_to_its_limit() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        for length in [0, 1, SPARE, 1000 - SPARE, 1001 - SPARE, 999, 1000, 1001, 5000] {
+            fs::write(&path, vec![b'x'; length]).unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            match read_checked(File::open(&path).unwrap(), &path, 1000) {
+                Ok(bytes) => {
+                    assert_eq!((bytes.len(), bytes.capacity()), (length, (length + SPARE).min(1001)))
+                }
+                Err(error) => {
+                    assert!(length > 1000 && matches!(error, Error::TooLong(..)), "{length}: {error}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_holds_more_than_it_says_is_read_whole() {
+        let path = Path::new("/proc/self/environ");
+        assert_eq!(fs::metadata(path).unwrap().len(), 0);
+        assert_eq!(*read_private(path).unwrap(), fs::read(path).unwrap());
+    }
 }
