@@ -2,6 +2,7 @@
 
 mod call;
 mod key;
+mod lazy;
 mod life;
 mod pack;
 mod rules;
@@ -19,6 +20,7 @@ pub(crate) use key::{
     ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen, NewKey,
     NewPassphrase, Passphrase,
 };
+pub(crate) use lazy::Lazy;
 pub(crate) use life::{Enroll, Forget, Register, Revoke, RevokeOthers, Rotate, Ticket};
 pub(crate) use pack::{
     Deployer, Pack, PackAdd, PackDeploy, PackList, PackRegister, PackRemove, PackSet, PackShow, PackToken,
@@ -61,7 +63,7 @@ pub(crate) enum Command {
     ///
     /// Fails when the identity has a key already; nothing is overwritten. Without a passphrase and without --keyring the key is
     /// kept in a file that only its owner can read.
-    Keygen(Keygen),
+    Keygen(Lazy<Keygen>),
     /// List, show, import and export identity keys
     #[command(subcommand)]
     Key(Key),
@@ -70,7 +72,7 @@ pub(crate) enum Command {
     /// Makes the key where there is none, and remembers the verifier in the wallet: from then on `envelope call` picks the
     /// credential by itself, and `envelope rotate` tells the verifier. Without a ticket, asks a verifier whether it knows the
     /// key already (--trust, `envelope register`). Prints what the verifier calls the identity.
-    Enroll(Enroll),
+    Enroll(Lazy<Enroll>),
     /// Print the header fields that sign a request
     ///
     /// Prints exactly the fields to add, one a line, so that curl takes them as they are:
@@ -82,7 +84,7 @@ pub(crate) enum Command {
     /// else application/octet-stream), because curl and most clients would otherwise add one of their own, which the
     /// signature would not cover and a verifier would refuse.
     #[command(verbatim_doc_comment)]
-    Sign(Sign),
+    Sign(Lazy<Sign>),
     /// Call an agent of a pack, or sign and send any request, and print the answer
     ///
     ///     envelope call PACK AGENT ARGUMENTS
@@ -100,7 +102,7 @@ pub(crate) enum Command {
     /// HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in upper or lower case, are followed, but never for localhost and
     /// loopback addresses.
     #[command(verbatim_doc_comment)]
-    Call(Call),
+    Call(Lazy<Call>),
     /// Deploy packs, say who may call them, and keep their tokens
     #[command(subcommand)]
     Pack(Pack),
@@ -109,21 +111,21 @@ pub(crate) enum Command {
     /// Says where to go with a browser, and which code to enter there (RFC 8628). The verifier then certifies a call key, with
     /// which `envelope call` and `envelope sign` sign from then on. It is renewed quietly as long as the provider goes along with
     /// it. Prints what the verifier calls whoever has logged in.
-    Login(Login),
+    Login(Lazy<Login>),
     /// Forget a login: its call key, and what renews it
-    Logout(Logout),
+    Logout(Lazy<Logout>),
     /// Take a verifier out of the wallet
-    Forget(Forget),
+    Forget(Lazy<Forget>),
     /// Hand over from the identity key to a new one, and tell every verifier of the wallet
     ///
     /// Both keys are good until the overlap ends. A verifier that cannot be reached is told by the next command that talks to
     /// it; until then, requests to it are signed with the key that it knows. Prints the new keyid.
-    Rotate(Rotate),
+    Rotate(Lazy<Rotate>),
     /// Revoke the own key for ever; or as an admin, keys, identities and certificates of others
     ///
     /// The own key is revoked at every verifier of the wallet, and removed here. There is no way back: the identity needs a new
     /// key, and a new ticket.
-    Revoke(Revoke),
+    Revoke(Lazy<Revoke>),
     /// Print a certificate for a key that somebody else holds
     ///
     /// For an agent process or a CI job that has a key pair of its own. Without --aud and --scope the certificate is good for
@@ -137,21 +139,21 @@ pub(crate) enum Command {
     ///
     /// or sends it as Signature-Key: sig=jkt-jwt;jwt="…" and signs with an RFC 9421 library, spec sections 3 to 5.
     #[command(verbatim_doc_comment)]
-    Certify(Certify),
+    Certify(Lazy<Certify>),
     /// Check a signed request and say who, what and until when
     ///
     /// Reads a JSON envelope document or a raw HTTP/1.1 request. Whether the request was seen before (replay), and what the
     /// certificate's audience and scope are worth to the server, is not checked by this command.
-    Verify(Verify),
+    Verify(Lazy<Verify>),
     /// Show what is inside a signed request or a certificate, trusting none of it
     ///
     /// Reads a JSON envelope document, a raw HTTP/1.1 request or a certificate, and prints its values, each marked untrusted,
     /// and the signature base.
-    Inspect(Inspect),
+    Inspect(Lazy<Inspect>),
     /// As an admin, print a ticket that makes one new key known to the verifier, once
-    Ticket(Ticket),
+    Ticket(Lazy<Ticket>),
     /// As an admin, make a key known to the verifier
-    Register(Register),
+    Register(Lazy<Register>),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions {
@@ -295,5 +297,34 @@ fn read_audience(text: &str) -> Result<String, &'static str> {
         Ok(text.into())
     } else {
         Err("an audience is a host, host:port or the guid of a pack")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// How many arguments each command has that has no commands of its own.
+    fn counts(command: &clap::Command) -> Vec<(String, usize)> {
+        let own: Vec<_> =
+            command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help").collect();
+        match own.is_empty() {
+            true => vec![(command.get_name().to_owned(), command.get_arguments().count())],
+            false => own.into_iter().flat_map(counts).collect(),
+        }
+    }
+
+    #[test]
+    fn no_command_is_spelled_out_before_it_is_read() {
+        let mut command = Cli::command();
+        for (name, count) in counts(&command) {
+            assert_eq!(count, 0, "{name}");
+        }
+        command.build();
+        for (name, count) in counts(&command) {
+            assert!(count > 0, "{name}");
+        }
     }
 }

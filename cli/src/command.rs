@@ -18,7 +18,7 @@ mod rotate;
 mod sign;
 mod verify;
 
-use crate::args::{Cli, Command, Key, Pack};
+use crate::args::{Cli, Command, Key, Lazy, Pack};
 use crate::error::Error;
 
 pub(crate) use sign::shell_quote;
@@ -28,34 +28,34 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
     let named = cli.identity.as_ref();
     let identity = cli.identity.clone().unwrap_or_default();
     match cli.command {
-        Command::Keygen(args) => keygen::run(&identity, args),
-        Command::Key(Key::List(args)) => key::list(&args),
-        Command::Key(Key::Show(args)) => key::show(&identity, args),
-        Command::Key(Key::Import(args)) => import::run(&identity, args),
-        Command::Key(Key::Export(args)) => export::run(&identity, args),
-        Command::Sign(args) => sign::run(named, args),
-        Command::Call(args) => call::run(named, args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Certify(args) => certify::run(&identity, args),
-        Command::Enroll(args) => enroll::run(&identity, args),
-        Command::Rotate(args) => rotate::run(&identity, args),
-        Command::Revoke(args) => revoke::run(named, args),
-        Command::Ticket(args) => admin::ticket(named, args),
-        Command::Register(args) => admin::register(named, args),
-        Command::Pack(Pack::Deploy(args)) => pack::deploy::run(named, args),
-        Command::Pack(Pack::Register(args)) => pack::deploy::register(named, args),
-        Command::Pack(Pack::List(args)) => pack::list(named, &args),
-        Command::Pack(Pack::Show(args)) => pack::rules::show(named, args),
-        Command::Pack(Pack::Set(args)) => pack::rules::set(named, args),
-        Command::Pack(Pack::Allow(args)) => pack::rules::allow(named, args),
-        Command::Pack(Pack::Deny(args)) => pack::rules::deny(named, args),
-        Command::Pack(Pack::Token(args)) => pack::token::run(named, args),
-        Command::Pack(Pack::Add(args)) => pack::add(&args),
-        Command::Pack(Pack::Remove(args)) => pack::remove(named, args),
-        Command::Login(args) => login::run(args),
-        Command::Logout(args) => login::out(&args),
-        Command::Forget(args) => pack::forget(named, args),
+        Command::Keygen(Lazy(args)) => keygen::run(&identity, args),
+        Command::Key(Key::List(Lazy(args))) => key::list(&args),
+        Command::Key(Key::Show(Lazy(args))) => key::show(&identity, args),
+        Command::Key(Key::Import(Lazy(args))) => import::run(&identity, args),
+        Command::Key(Key::Export(Lazy(args))) => export::run(&identity, args),
+        Command::Sign(Lazy(args)) => sign::run(named, args),
+        Command::Call(Lazy(args)) => call::run(named, args),
+        Command::Verify(Lazy(args)) => verify::run(&args),
+        Command::Inspect(Lazy(args)) => inspect::run(&args),
+        Command::Certify(Lazy(args)) => certify::run(&identity, args),
+        Command::Enroll(Lazy(args)) => enroll::run(&identity, args),
+        Command::Rotate(Lazy(args)) => rotate::run(&identity, args),
+        Command::Revoke(Lazy(args)) => revoke::run(named, args),
+        Command::Ticket(Lazy(args)) => admin::ticket(named, args),
+        Command::Register(Lazy(args)) => admin::register(named, args),
+        Command::Pack(Pack::Deploy(Lazy(args))) => pack::deploy::run(named, args),
+        Command::Pack(Pack::Register(Lazy(args))) => pack::deploy::register(named, args),
+        Command::Pack(Pack::List(Lazy(args))) => pack::list(named, &args),
+        Command::Pack(Pack::Show(Lazy(args))) => pack::rules::show(named, args),
+        Command::Pack(Pack::Set(Lazy(args))) => pack::rules::set(named, args),
+        Command::Pack(Pack::Allow(Lazy(args))) => pack::rules::allow(named, args),
+        Command::Pack(Pack::Deny(Lazy(args))) => pack::rules::deny(named, args),
+        Command::Pack(Pack::Token(Lazy(args))) => pack::token::run(named, args),
+        Command::Pack(Pack::Add(Lazy(args))) => pack::add(&args),
+        Command::Pack(Pack::Remove(Lazy(args))) => pack::remove(named, args),
+        Command::Login(Lazy(args)) => login::run(args),
+        Command::Logout(Lazy(args)) => login::out(&args),
+        Command::Forget(Lazy(args)) => pack::forget(named, args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { out } => man::run(out.as_deref()),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Json;
+use super::{Json, Lazy};
 
 /// A key that is to be made.
 #[derive(Args, Debug)]
@@ -37,9 +37,9 @@ pub(crate) enum KeyAlgorithm {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Key {
     /// List the identity keys: name, algorithm, keyid, where the key lives
-    List(KeyList),
+    List(Lazy<KeyList>),
     /// Print the public key of the identity
-    Show(KeyShow),
+    Show(Lazy<KeyShow>),
     /// Make a key that is there already the key of the identity, and print its keyid
     ///
     /// F is a private key of Ed25519 or P-256: an OpenSSH key, PKCS#8 or SEC 1 in PEM, or a JWK. An encrypted one needs its
@@ -48,12 +48,12 @@ pub(crate) enum Key {
     /// With --ssh-agent KEY the key stays in the ssh-agent, which is asked for a signature whenever a call key is made. KEY is
     /// one of the keys that `ssh-add -L` lists, in any spelling. Keys on PIV and PKCS#11 tokens are fine; FIDO keys are not:
     /// they sign other bytes than they are given.
-    Import(KeyImport),
+    Import(Lazy<KeyImport>),
     /// Print the key of the identity for other programs, the public one unless told otherwise
     ///
     /// An encrypted private key stays encrypted as PEM and for OpenSSH; a JWK is never encrypted. A key in the ssh-agent has
     /// no private form.
-    Export(KeyExport),
+    Export(Lazy<KeyExport>),
 }
 
 #[derive(Args, Debug)]

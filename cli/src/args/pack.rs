@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::rules::{Rules, read_entry};
-use super::{Json, Passphrase, PlainHttp};
+use super::{Json, Lazy, Passphrase, PlainHttp};
 use crate::clock::{Overlap, Term};
 use crate::origin::Origin;
 use crate::pack_id::{Guid, PackId};
@@ -17,45 +17,45 @@ pub(crate) enum Pack {
     /// Posts the bundle to URL/api/pack/deploy, signed where there is an identity key here. The rules of the pack are the
     /// member auth of the bundle, or come from --accept, --owner, --allow and --agent. Prints the URL of the pack. The token is
     /// in the wallet; `envelope pack token PACK --show` prints it.
-    Deploy(PackDeploy),
+    Deploy(Lazy<PackDeploy>),
     /// Register a pack that is there already, and keep its URL and token in the wallet
     ///
     /// Of one that is registered, changes the rules that are given, and makes a new token `default`; the one before it is at
     /// its end.
-    Register(PackRegister),
+    Register(Lazy<PackRegister>),
     /// List the packs: URL, identity here or the kind of credential, what the verifier calls it
-    List(PackList),
+    List(Lazy<PackList>),
     /// Show the rules and tokens of a pack, as its verifier has them
-    Show(PackShow),
+    Show(Lazy<PackShow>),
     /// Change how a pack is guarded: what is given takes the place of what there was
     ///
     /// --allow makes a list where everybody, or everybody who is registered, was let in. Tokens stay as they are.
-    Set(PackSet),
+    Set(Lazy<PackSet>),
     /// Let somebody call a pack, or use one of its agents
     ///
     /// The first rule for an agent closes the agents that have none to everybody but the owner.
     ///
     /// An entry is a name, name@org for a user in an organisation or the members of a team of it, or * for everybody whose
     /// credential the pack takes. Prints the entries that there are then.
-    Allow(PackUsers),
+    Allow(Lazy<PackUsers>),
     /// Take somebody off the list of a pack, or of one of its agents
     ///
     /// Prints the entries that are left.
-    Deny(PackUsers),
+    Deny(Lazy<PackUsers>),
     /// List, make, rotate and end the tokens of a pack, or show the one of the wallet
     ///
     /// Lists the tokens unless told otherwise. One that is made under a name is printed, once, for whoever is to have it; the
     /// one named default goes to the wallet.
-    Token(PackToken),
+    Token(Lazy<PackToken>),
     /// Put the token of a pack into the wallet that somebody gave
     ///
     /// The token comes from a file, from stdin, or from ENVELOPE_TOKEN; it is never an argument, which others could see.
-    Add(PackAdd),
+    Add(Lazy<PackAdd>),
     /// Take the registration of a pack off its verifier, and the pack out of the wallet
     ///
     /// Its rules and tokens are gone then, and the pack is one that is not listed: open to everybody unless the verifier
     /// requires auth. The pack itself stays where it is.
-    Remove(PackRemove),
+    Remove(Lazy<PackRemove>),
 }
 
 #[derive(Args, Debug)]
