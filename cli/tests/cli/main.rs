@@ -10,6 +10,8 @@ mod call;
 mod call_keys;
 mod certify;
 mod data;
+#[cfg(target_os = "linux")]
+mod fast_path;
 mod identity_keys;
 mod outside;
 mod sign;
