@@ -1,7 +1,7 @@
 //! Authorities: whom a request is addressed to, and whom a verifier answers for (spec, section 3.3).
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::error::{Code, Refusal};
@@ -10,7 +10,7 @@ use crate::target::Target;
 
 /// The authorities that a verifier answers for (spec, section 3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorities(Vec<String>);
+pub struct Authorities(Vec<Arc<str>>);
 
 impl Authorities {
     /// A list of `host` or `host:port`; the case does not matter.
@@ -19,20 +19,22 @@ impl Authorities {
     /// [`Code::WrongAuthority`] when one of them is no authority: empty, with user information, a scheme, a path, or a
     /// port that is not a number from 1 to 65535.
     pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Result<Self, Refusal> {
-        let list = list.into_iter().map(|entry| check_authority(entry.as_ref()).map(str::to_ascii_lowercase));
+        let list = list
+            .into_iter()
+            .map(|entry| check_authority(entry.as_ref()).map(|entry| entry.to_ascii_lowercase().into()));
         Ok(Self(list.collect::<Result<_, _>>()?))
     }
 
     /// The entries, in lower case.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.iter().map(|entry| &**entry)
     }
 
     /// The entry that answers for what the client addressed.
-    pub(crate) fn find(&self, addressed: &str) -> Result<&str, Refusal> {
+    pub(crate) fn find(&self, addressed: &str) -> Result<&Arc<str>, Refusal> {
         let bare =
             addressed.strip_suffix(":443").or_else(|| addressed.strip_suffix(":80")).unwrap_or(addressed);
-        let entry = |wanted: &str| self.iter().find(|entry| entry.eq_ignore_ascii_case(wanted));
+        let entry = |wanted: &str| self.0.iter().find(|entry| entry.eq_ignore_ascii_case(wanted));
         entry(addressed)
             .or_else(|| entry(bare))
             .ok_or(Refusal::new(Code::WrongAuthority, "the verifier does not answer for this host"))

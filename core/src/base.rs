@@ -1,11 +1,12 @@
 //! Stage 2: what must be covered is, and the bytes that were signed (RFC 9421 section 2.5; spec, V2.1 to V2.6).
 
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use crate::authority::Authorities;
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
-use crate::request::{COVERED, Request, is_token, trim};
+use crate::request::{COVERED, Request, is_printable, is_token, trim};
 use crate::target::Target;
 
 /// The value of the `tag` parameter.
@@ -25,7 +26,12 @@ impl BaseWriter {
     /// An empty base.
     #[must_use]
     pub fn new() -> Self {
-        Self { text: String::with_capacity(512) }
+        Self::with_capacity(512)
+    }
+
+    /// An empty base with room for so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes) }
     }
 
     /// One component: its name without parameters, and its value.
@@ -45,7 +51,7 @@ impl BaseWriter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureBase {
     text: String,
-    authority: String,
+    authority: Arc<str>,
 }
 
 impl SignatureBase {
@@ -67,11 +73,11 @@ impl SignatureBase {
         let authority = authorities.find(request.addressed()?)?;
         check_coverage(envelope, request)?;
 
-        let mut base = BaseWriter::new();
+        let mut base = BaseWriter::with_capacity(room(request, envelope.signature_params));
         for component in &envelope.components {
             write_component(&mut base, &component.name, request, &target, authority)?;
         }
-        Ok(Self { text: base.finish(envelope.signature_params), authority: authority.into() })
+        Ok(Self { text: base.finish(envelope.signature_params), authority: Arc::clone(authority) })
     }
 
     /// The bytes that the signature is over.
@@ -85,6 +91,12 @@ impl SignatureBase {
     pub fn authority(&self) -> &str {
         &self.authority
     }
+}
+
+/// The most bytes that a base of the request has, but for what little stands around each value: it need not grow.
+pub(crate) fn room(request: &Request<'_>, signature_params: &str) -> usize {
+    let fields = request.fields().iter().map(|(name, value)| name.len() + value.len() + 6).sum::<usize>();
+    fields + request.raw_target().len() + signature_params.len() + 256
 }
 
 fn check_components(envelope: &Envelope<'_>) -> Result<(), Refusal> {
@@ -164,7 +176,7 @@ pub(crate) fn write_component(
 fn printable(value: &[u8]) -> Result<&str, Refusal> {
     let refusal =
         Refusal::new(Code::Malformed, "a covered header field holds a byte that is not printable ASCII");
-    if value.iter().all(|byte| matches!(byte, 0x20..=0x7e | b'\t')) {
+    if is_printable(value, |byte| byte == b'\t') {
         core::str::from_utf8(value).map_err(|_| refusal)
     } else {
         Err(refusal)

@@ -1,6 +1,7 @@
 //! `Content-Digest` (RFC 9530): read strictly, and computed while the body arrives.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use base64ct::{Base64, Encoding};
@@ -9,9 +10,7 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::error::{Code, Refusal};
 use crate::field::Reader;
 
-const fn malformed(detail: &'static str) -> Refusal {
-    Refusal::new(Code::Malformed, detail)
-}
+const WRONG_LENGTH: &str = "a digest does not have the length of its algorithm";
 
 /// The digests of a `Content-Digest` field that the profile checks; both, when there are two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,20 +23,22 @@ impl ContentDigest {
     pub(crate) fn parse(value: &[u8]) -> Result<Self, Refusal> {
         let mut reader = Reader::new(value)?;
         let mut digest = Self::default();
-        let mut seen: alloc::vec::Vec<&str> = alloc::vec::Vec::new();
+        let mut others: Vec<&str> = Vec::new();
         loop {
             let algorithm = reader.key()?;
             reader.expect("=", "a digest has no value")?;
-            let bytes = reader.bytes()?;
-            if seen.contains(&algorithm) {
+            let repeated = match algorithm {
+                "sha-256" => digest.sha256.replace(reader.array(WRONG_LENGTH)?).is_some(),
+                "sha-512" => digest.sha512.replace(reader.array(WRONG_LENGTH)?).is_some(),
+                _ => {
+                    reader.bytes()?;
+                    let known = others.contains(&algorithm);
+                    others.push(algorithm);
+                    known
+                }
+            };
+            if repeated {
                 return Err(Refusal::new(Code::Duplicate, "a digest algorithm is there twice"));
-            }
-            seen.push(algorithm);
-            let wrong_length = |_| malformed("a digest does not have the length of its algorithm");
-            match algorithm {
-                "sha-256" => digest.sha256 = Some(bytes.try_into().map_err(wrong_length)?),
-                "sha-512" => digest.sha512 = Some(bytes.try_into().map_err(wrong_length)?),
-                _ => {}
             }
             if reader.at_end() {
                 return Ok(digest);

@@ -167,9 +167,8 @@ fn same_label(found: &str, label: &str) -> Result<(), Refusal> {
 fn read_signature(value: &[u8], label: &str) -> Result<Signature, Refusal> {
     let mut reader = Reader::new(value)?;
     same_label(read_label(&mut reader)?, label)?;
-    let bytes = reader.bytes()?;
+    let bytes = reader.array("the signature is not 64 bytes long")?;
     end_of_member(&mut reader, label)?;
-    let bytes = bytes.try_into().map_err(|_| malformed("the signature is not 64 bytes long"))?;
     Ok(Signature::from_bytes(bytes))
 }
 

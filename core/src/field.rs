@@ -8,10 +8,13 @@ use alloc::vec::Vec;
 use base64ct::{Base64, Encoding};
 
 use crate::error::{Code, Refusal};
+use crate::request::is_printable;
 
 const fn malformed(detail: &'static str) -> Refusal {
     Refusal::new(Code::Malformed, detail)
 }
+
+const NOT_BASE64: Refusal = malformed("a byte sequence is not strict base64");
 
 /// A bare item: what a parameter can hold in this profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,10 @@ pub enum Item<'a> {
     /// A number that is negative or has a fraction, or a byte sequence: read, and accepted nowhere.
     Other,
 }
+
+/// How many there are of most requests: room that need not grow.
+const USUAL_PARAMETERS: usize = 6;
+const USUAL_COMPONENTS: usize = 16;
 
 /// One parameter of an item or inner list.
 pub type Parameter<'a> = (&'a str, Item<'a>);
@@ -53,7 +60,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Code::Malformed`] when it holds anything but printable ASCII.
     pub fn new(value: &'a [u8]) -> Result<Self, Refusal> {
-        if !value.iter().all(|byte| (0x20..=0x7e).contains(byte)) {
+        if !is_printable(value, |_| false) {
             return Err(malformed("a structured field holds a byte that is not printable ASCII"));
         }
         let text = core::str::from_utf8(value).map_err(|_| malformed("a structured field is not ASCII"))?;
@@ -110,6 +117,14 @@ impl<'a> Reader<'a> {
         rest.get(..length).unwrap_or_default()
     }
 
+    /// Up to the next quotation mark or backslash. Certificates are long.
+    fn take_plain(&mut self) -> &'a str {
+        let rest = self.rest();
+        let length = memchr::memchr2(b'"', b'\\', rest.as_bytes()).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
     /// A key (RFC 9651 section 3.1.2) of at most 64 bytes.
     ///
     /// # Errors
@@ -129,7 +144,7 @@ impl<'a> Reader<'a> {
     /// [`Code::Malformed`].
     pub fn string(&mut self) -> Result<Cow<'a, str>, Refusal> {
         self.expect("\"", "a string does not start with a quotation mark")?;
-        let plain = self.take_while(|byte| byte != b'"' && byte != b'\\');
+        let plain = self.take_plain();
         if self.take("\"") {
             return Ok(Cow::Borrowed(plain));
         }
@@ -142,7 +157,7 @@ impl<'a> Reader<'a> {
             } else if self.take("\\\\") {
                 text.push('\\');
             } else {
-                let run = self.take_while(|byte| byte != b'"' && byte != b'\\');
+                let run = self.take_plain();
                 if run.is_empty() {
                     return Err(malformed("a string does not end, or holds an escape that does not exist"));
                 }
@@ -156,10 +171,25 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Code::Malformed`].
     pub fn bytes(&mut self) -> Result<Vec<u8>, Refusal> {
+        Base64::decode_vec(self.encoded()?).map_err(|_| NOT_BASE64)
+    }
+
+    /// A byte sequence of `N` bytes; `wrong_length` for another one.
+    pub(crate) fn array<const N: usize>(&mut self, wrong_length: &'static str) -> Result<[u8; N], Refusal> {
+        let encoded = self.encoded()?;
+        let mut bytes = [0; N];
+        match Base64::decode(encoded, &mut bytes) {
+            Ok(read) if read.len() == N => Ok(bytes),
+            Err(base64ct::Error::InvalidEncoding) => Err(NOT_BASE64),
+            _ => Err(malformed(wrong_length)),
+        }
+    }
+
+    fn encoded(&mut self) -> Result<&'a str, Refusal> {
         self.expect(":", "a byte sequence does not start with a colon")?;
         let encoded = self.take_while(|byte| byte != b':');
         self.expect(":", "a byte sequence does not end with a colon")?;
-        Base64::decode_vec(encoded).map_err(|_| malformed("a byte sequence is not strict base64"))
+        Ok(encoded)
     }
 
     fn number(&mut self) -> Result<Item<'a>, Refusal> {
@@ -217,6 +247,9 @@ impl<'a> Reader<'a> {
             if parameters.iter().any(|(known, _)| *known == name) {
                 return Err(Refusal::new(Code::Duplicate, "a parameter is there twice"));
             }
+            if parameters.is_empty() {
+                parameters.reserve(USUAL_PARAMETERS);
+            }
             parameters.push((name, value));
         }
         Ok(parameters)
@@ -228,7 +261,7 @@ impl<'a> Reader<'a> {
     /// [`Code::Malformed`], [`Code::Duplicate`], [`Code::TooLarge`].
     pub fn components(&mut self, limit: usize) -> Result<Vec<Component<'a>>, Refusal> {
         self.expect("(", "the list of components does not start with a parenthesis")?;
-        let mut components: Vec<Component<'a>> = Vec::new();
+        let mut components: Vec<Component<'a>> = Vec::with_capacity(USUAL_COMPONENTS);
         while !self.take(")") {
             if !components.is_empty() {
                 self.expect(" ", "two components are not divided by one space")?;

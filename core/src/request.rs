@@ -6,6 +6,8 @@ use crate::target::Target;
 /// A header field: name in any case, and the bytes of its value.
 pub type Field<'a> = (&'a str, &'a [u8]);
 
+const TWICE: Refusal = Refusal::new(Code::Duplicate, "a field that may be there once is there twice");
+
 /// A request as it is on the wire: nothing in it is judged or changed yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -54,7 +56,7 @@ impl<'a> Request<'a> {
         let value = values.next();
         match values.next() {
             None => Ok(value),
-            Some(_) => Err(Refusal::new(Code::Duplicate, "a field that may be there once is there twice")),
+            Some(_) => Err(TWICE),
         }
     }
 
@@ -102,39 +104,25 @@ impl<'a> Request<'a> {
         if !method_ok {
             return Err(Refusal::new(Code::Malformed, "the method is not in upper-case letters"));
         }
-        if self.fields.iter().any(|(name, _)| !is_token(name)) {
-            return Err(Refusal::new(Code::Malformed, "a field name is not a token"));
+        let refuse = |code, detail| Err(Refusal::new(code, detail));
+        let found = Findings::of(self.fields);
+        if found.no_token {
+            return refuse(Code::Malformed, "a field name is not a token");
         }
         if self.fields.len() > 256 {
-            return Err(Refusal::new(Code::TooLarge, "there are more than 256 header lines"));
+            return refuse(Code::TooLarge, "there are more than 256 header lines");
         }
-        for (name, limit) in
-            [("signature-input", 4096), ("signature", 256), ("signature-key", 8192), ("content-digest", 512)]
-        {
-            if self.values(name).any(|value| value.len() > limit) {
-                return Err(Refusal::new(Code::TooLarge, "a field of the envelope is longer than it may be"));
-            }
+        if found.too_long {
+            return refuse(Code::TooLarge, "a field of the envelope is longer than it may be");
         }
-        for name in SINGLE {
-            self.only(name)?;
+        if found.repeated {
+            return Err(TWICE);
         }
-        for (name, _) in self.fields {
-            if OVERRIDES.iter().any(|known| reads_as(name, known)) {
-                return Err(Refusal::new(
-                    Code::Malformed,
-                    "a header field overrides the method or the target",
-                ));
-            }
-            if SINGLE
-                .iter()
-                .chain(&FRAMING)
-                .any(|known| !name.eq_ignore_ascii_case(known) && reads_as(name, known))
-            {
-                return Err(Refusal::new(
-                    Code::Malformed,
-                    "a header field reads as another one with an underscore",
-                ));
-            }
+        if found.overriding {
+            return refuse(Code::Malformed, "a header field overrides the method or the target");
+        }
+        if found.disguised {
+            return refuse(Code::Malformed, "a header field reads as another one with an underscore");
         }
         Ok(())
     }
@@ -151,17 +139,52 @@ pub(crate) const COVERED: [&str; 7] = [
     "mcp-protocol-version",
 ];
 
-const SINGLE: [&str; 10] = [
-    "signature",
-    "signature-input",
-    "signature-key",
-    "content-digest",
-    "content-type",
-    "authorization",
-    "host",
-    "idempotency-key",
-    "mcp-session-id",
-    "mcp-protocol-version",
+/// What is wrong with a header, all of it: it is looked through once, for the first in the order of the specification.
+#[derive(Debug, Default)]
+struct Findings {
+    no_token: bool,
+    too_long: bool,
+    repeated: bool,
+    overriding: bool,
+    disguised: bool,
+}
+
+impl Findings {
+    fn of(fields: &[Field<'_>]) -> Self {
+        let mut found = Self::default();
+        // A bit for each of the fields that may be there once.
+        let mut seen = 0_u16;
+        for (name, value) in fields {
+            found.no_token |= !is_token(name);
+            for (at, (known, limit)) in SINGLE.iter().enumerate() {
+                if name.eq_ignore_ascii_case(known) {
+                    found.too_long |= trim(value).len() > *limit;
+                    found.repeated |= seen & 1 << at != 0;
+                    seen |= 1 << at;
+                } else {
+                    found.disguised |= reads_as(name, known);
+                }
+            }
+            found.disguised |=
+                FRAMING.iter().any(|known| !name.eq_ignore_ascii_case(known) && reads_as(name, known));
+            found.overriding |= OVERRIDES.iter().any(|known| reads_as(name, known));
+        }
+        found
+    }
+}
+
+/// Fields that may be there once, and how many bytes their value may have: the length of the others is not the envelope's business.
+const SINGLE: [(&str, usize); 10] = [
+    ("signature", 256),
+    ("signature-input", 4096),
+    ("signature-key", 8192),
+    ("content-digest", 512),
+    ("content-type", usize::MAX),
+    ("authorization", usize::MAX),
+    ("host", usize::MAX),
+    ("idempotency-key", usize::MAX),
+    ("mcp-session-id", usize::MAX),
+    ("mcp-protocol-version", usize::MAX),
 ];
 
 /// Fields by which some servers take another method or target than that of the request line.
@@ -189,8 +212,24 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 pub(crate) fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !name.is_empty() && name.bytes().all(is_token_byte)
+}
+
+/// RFC 9110 section 5.6.2.
+const fn is_token_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'a'..=b'z' | b'-' | b'A'..=b'Z' | b'0'..=b'9'
+            | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    )
+}
+
+/// Whether every byte is printable ASCII, or one that `also` takes. Blocks are looked at whole, which compilers make few
+/// instructions of.
+pub(crate) fn is_printable(value: &[u8], also: impl Fn(u8) -> bool) -> bool {
+    value.chunks(64).all(|block| {
+        block.iter().fold(true, |printable, byte| printable & (matches!(byte, 0x20..=0x7e) | also(*byte)))
+    })
 }
 
 pub(crate) fn strip_scheme(target: &str) -> Option<&str> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 
 use crate::authority::Url;
-use crate::base::{BaseWriter, DERIVED, TAG, write_component};
+use crate::base::{BaseWriter, DERIVED, TAG, room, write_component};
 use crate::certificate::UntrustedCertificate;
 use crate::digest;
 use crate::envelope::Envelope;
@@ -118,7 +118,7 @@ impl<'a> Signer<'a> {
             expires.as_unix(),
         ));
 
-        let mut base = BaseWriter::new();
+        let mut base = BaseWriter::with_capacity(room(&request, &signature_params));
         for name in &components {
             write_component(&mut base, name, &request, &url.target(), url.authority())?;
         }

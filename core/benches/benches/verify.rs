@@ -6,14 +6,17 @@ use std::time::Duration;
 use aws_lc_rs::signature as aws;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use ed25519_dalek::Signer as _;
-use envelope_bench::{Caller, Kept, NOW, Server};
-use envelope_core::{Algorithm, CertificateCache, Decision, Uncached};
-use p256::ecdsa::signature::Verifier as _;
+use ed25519_dalek::{Signer as _, Verifier as _};
+use envelope_bench::{Caller, KeysAlone, NOW, Server, header, sign};
+use envelope_core::{Algorithm, CertificateCache, Code, Decision, Uncached};
+use envelope_verifier::ShardedCertificateCache;
 
-const BODY: [u8; 1024] = [b'x'; 1024];
 /// As long as the base of these requests.
 const MESSAGE: [u8; 1400] = [b'm'; 1400];
+
+fn cache() -> ShardedCertificateCache {
+    ShardedCertificateCache::new(1024)
+}
 
 fn whole<C: CertificateCache>(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -21,7 +24,8 @@ fn whole<C: CertificateCache>(
     caller: &Caller,
     certificates: C,
 ) {
-    let requests: Vec<_> = (0..4096).map(|nonce| caller.sign(&BODY, nonce).unwrap()).collect();
+    let signer = caller.signer().unwrap();
+    let requests: Vec<_> = (0..4096).map(|nonce| header(&sign(&signer, nonce).unwrap())).collect();
     let mut server = Server::new(caller, certificates).unwrap();
     let mut at = 0;
     group.bench_function(name, |bencher| {
@@ -30,78 +34,91 @@ fn whole<C: CertificateCache>(
                 server.forget();
                 at = 0;
             }
-            let decision = server.admit(black_box(&requests[at]), &BODY, NOW).unwrap();
+            let decision = server.admit(black_box(&requests[at]), NOW).unwrap();
             assert_eq!(decision, Decision::Allow);
             at += 1;
         });
     });
 }
 
+fn every_stage(group: &mut BenchmarkGroup<'_, WallTime>, caller: &Caller) {
+    whole(group, "envelope, known call key", caller, cache());
+    whole(group, "envelope, new certificate", caller, KeysAlone(cache()));
+    whole(group, "envelope, new identity", caller, Uncached);
+}
+
 fn refusals(group: &mut BenchmarkGroup<'_, WallTime>, caller: &Caller) {
-    let request = caller.sign(&BODY, 0).unwrap();
-    let mut server = Server::new(caller, Kept::default()).unwrap();
-    group.bench_function("envelope, expired", |bencher| {
-        bencher.iter(|| server.admit(black_box(&request), &BODY, NOW.plus(61)).unwrap_err());
-    });
+    let request = header(&sign(&caller.signer().unwrap(), 0).unwrap());
     let mut garbage = request.clone();
     for (name, value) in &mut garbage {
         if name.eq_ignore_ascii_case("signature-input") {
             value.truncate(40);
         }
     }
-    group.bench_function("envelope, garbage", |bencher| {
-        bencher.iter(|| server.admit(black_box(&garbage), &BODY, NOW).unwrap_err());
-    });
-    let stranger = Server::new(&Caller::new(Algorithm::P256).unwrap(), Uncached);
-    let mut stranger = stranger.unwrap();
-    group.bench_function("envelope, unknown key", |bencher| {
-        bencher.iter(|| stranger.admit(black_box(&request), &BODY, NOW).unwrap_err());
-    });
+    let another = Caller::new(Algorithm::P256).unwrap();
+    let mut server = Server::new(caller, cache()).unwrap();
+    let mut stranger = Server::new(&another, cache()).unwrap();
+    assert_eq!(server.admit(&request, NOW).unwrap(), Decision::Allow);
+
+    let mut refused = |name: &str, server: &mut Server<_>, request, now, code| {
+        group.bench_function(format!("envelope, refused: {name}"), |bencher| {
+            bencher.iter(|| assert_eq!(server.admit(black_box(request), now).unwrap_err().code(), code));
+        });
+    };
+    refused("garbage", &mut server, &garbage, NOW, Code::Malformed);
+    refused("expired", &mut server, &request, NOW.plus(61), Code::Expired);
+    refused("replayed", &mut server, &request, NOW, Code::Replayed);
+    refused("unknown key", &mut stranger, &request, NOW, Code::UnknownKey);
 }
 
 fn ed25519(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("ed25519");
+    let mut group = criterion.benchmark_group("Ed25519");
     let caller = Caller::new(Algorithm::Ed25519).unwrap();
     let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
     let (verifying_key, signature) = (key.verifying_key(), key.sign(&MESSAGE));
 
-    group.bench_function("bare dalek verify_strict", |bencher| {
-        bencher.iter(|| verifying_key.verify_strict(black_box(&MESSAGE), &signature).unwrap());
-    });
     let parsed = aws::ParsedPublicKey::new(&aws::ED25519, verifying_key.to_bytes()).unwrap();
-    group.bench_function("bare aws-lc-rs verify", |bencher| {
+    group.bench_function("aws-lc-rs verify", |bencher| {
         bencher.iter(|| parsed.verify_sig(black_box(&MESSAGE), &signature.to_bytes()).unwrap());
     });
+    every_stage(&mut group, &caller);
+    group.bench_function("dalek verify_strict", |bencher| {
+        bencher.iter(|| verifying_key.verify_strict(black_box(&MESSAGE), &signature).unwrap());
+    });
+    group.bench_function("dalek verify", |bencher| {
+        bencher.iter(|| verifying_key.verify(black_box(&MESSAGE), &signature).unwrap());
+    });
     let public = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, verifying_key.to_bytes());
-    group.bench_function("bare ring verify", |bencher| {
+    group.bench_function("ring verify", |bencher| {
         bencher.iter(|| public.verify(black_box(&MESSAGE), &signature.to_bytes()).unwrap());
     });
-    whole(&mut group, "envelope, known call key, 1 KiB body", &caller, Kept::default());
-    whole(&mut group, "envelope, certificate seen first, 1 KiB body", &caller, Uncached);
     refusals(&mut group, &caller);
-    group.bench_function("bare dalek sign", |bencher| bencher.iter(|| key.sign(black_box(&MESSAGE))));
-    group.bench_function("envelope sign, 1 KiB body", |bencher| {
-        bencher.iter(|| caller.sign(black_box(&BODY), 1).unwrap());
-    });
+    group.bench_function("dalek sign", |bencher| bencher.iter(|| key.sign(black_box(&MESSAGE))));
+    let signer = caller.signer().unwrap();
+    group.bench_function("envelope sign", |bencher| bencher.iter(|| sign(black_box(&signer), 1).unwrap()));
 }
 
 fn p256(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("p256");
+    let mut group = criterion.benchmark_group("P-256");
     let caller = Caller::new(Algorithm::P256).unwrap();
     let key = p256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap();
     let signature: p256::ecdsa::Signature = key.sign(&MESSAGE);
     let verifying_key = *key.verifying_key();
 
-    group.bench_function("bare p256 verify", |bencher| {
-        bencher.iter(|| verifying_key.verify(black_box(&MESSAGE), &signature).unwrap());
-    });
     let bytes = verifying_key.to_sec1_bytes();
     let parsed = aws::ParsedPublicKey::new(&aws::ECDSA_P256_SHA256_FIXED, &bytes).unwrap();
-    group.bench_function("bare aws-lc-rs verify", |bencher| {
+    group.bench_function("aws-lc-rs verify", |bencher| {
         bencher.iter(|| parsed.verify_sig(black_box(&MESSAGE), &signature.to_bytes()).unwrap());
     });
-    whole(&mut group, "envelope, known call key, 1 KiB body", &caller, Kept::default());
-    whole(&mut group, "envelope, certificate seen first, 1 KiB body", &caller, Uncached);
+    every_stage(&mut group, &caller);
+    group.bench_function("p256 verify", |bencher| {
+        bencher.iter(|| verifying_key.verify(black_box(&MESSAGE), &signature).unwrap());
+    });
+    group.bench_function("p256 sign", |bencher| {
+        bencher.iter(|| -> p256::ecdsa::Signature { key.sign(black_box(&MESSAGE)) });
+    });
+    let signer = caller.signer().unwrap();
+    group.bench_function("envelope sign", |bencher| bencher.iter(|| sign(black_box(&signer), 1).unwrap()));
 }
 
 criterion_group! {

@@ -1,35 +1,48 @@
 //! What the benchmarks measure: signed requests, and a verifier that takes them.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use envelope_core::{
     Access, Algorithm, Authorities, Certificate, CertificateCache, Decision, Field, Grant, Identity, Issue,
-    MemoryReplayCache, Pack, Policy, Refusal, Request, Signer, SigningKey, Timestamp, TrustList, Verifier,
+    MemoryReplayCache, Pack, Policy, Refusal, Request, Signed, Signer, SigningKey, Thumbprint, Timestamp, TrustList,
+    Verifier, VerifyingKey,
 };
+use envelope_verifier::ShardedCertificateCache;
 
 /// When everything happens.
 pub const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
 /// The target of every request.
 pub const TARGET: &str = "/api/pack/p1/agent?lang=en";
+/// The URL of every request.
+pub const URL: &str = "https://pack.example/api/pack/p1/agent?lang=en";
+/// The body of every request.
+pub const BODY: [u8; 1024] = [b'x'; 1024];
+/// What a client sends beside the envelope.
+pub const FIELDS: [Field<'_>; 3] =
+    [("user-agent", b"curl/8.5.0"), ("accept", b"*/*"), ("content-type", b"application/json")];
 
 /// A header as it arrives: what a common client sends, and the envelope.
 pub type Header = Vec<(String, Vec<u8>)>;
 
-/// Keeps every certificate, for one thread.
-#[derive(Debug, Default)]
-pub struct Kept(RefCell<HashMap<String, Arc<Certificate>>>);
+/// The server's cache when every certificate is new to it, though its identity is not.
+#[derive(Debug)]
+pub struct KeysAlone(pub ShardedCertificateCache);
 
-impl CertificateCache for Kept {
-    fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
-        self.0.borrow().get(jws).cloned()
+impl CertificateCache for KeysAlone {
+    fn recall(&self, _: &str) -> Option<Arc<Certificate>> {
+        None
     }
 
     fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
-        let certificate = Arc::new(certificate);
-        self.0.borrow_mut().insert(certificate.as_str().into(), Arc::clone(&certificate));
-        certificate
+        self.0.keep(certificate)
+    }
+
+    fn recall_key(&self, keyid: &Thumbprint) -> Option<Arc<VerifyingKey>> {
+        self.0.recall_key(keyid)
+    }
+
+    fn keep_key(&self, key: Arc<VerifyingKey>) {
+        self.0.keep_key(key);
     }
 }
 
@@ -56,22 +69,31 @@ impl Caller {
         Ok(Self { identity_key, call_key, certificate })
     }
 
-    /// A request with this body and a nonce of its own.
-    pub fn sign(&self, body: &[u8], nonce: u64) -> Result<Header, Refusal> {
-        let fields: [Field<'_>; 3] =
-            [("user-agent", b"curl/8.5.0"), ("accept", b"*/*"), ("content-type", b"application/json")];
-        let url = format!("https://pack.example{TARGET}");
-        let request = Request::new("POST", &url, &fields);
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&nonce.to_le_bytes());
-        let signed =
-            Signer::certified(&self.call_key, &self.certificate)?.sign(&request, Some(body), NOW, &bytes)?;
-        let owned = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_vec());
-        let mut header: Header = vec![owned(("host", b"pack.example")), owned(("content-length", b"1024"))];
-        header.extend(fields.into_iter().map(owned));
-        header.extend(signed.fields().map(|(name, value)| owned((name, value.as_bytes()))));
-        Ok(header)
+    /// The key that signs requests.
+    pub fn call_key(&self) -> &SigningKey {
+        &self.call_key
     }
+
+    /// What signs, made once for as long as the certificate is good.
+    pub fn signer(&self) -> Result<Signer<'_>, Refusal> {
+        Signer::certified(&self.call_key, &self.certificate)
+    }
+}
+
+/// Signs the request, with a nonce of its own.
+pub fn sign(signer: &Signer<'_>, nonce: u64) -> Result<Signed, Refusal> {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&nonce.to_le_bytes());
+    signer.sign(&Request::new("POST", URL, &FIELDS), Some(&BODY), NOW, &bytes)
+}
+
+/// The whole header as a server reads it.
+pub fn header(signed: &Signed) -> Header {
+    let owned = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_vec());
+    let mut header: Header = vec![owned(("host", b"pack.example")), owned(("content-length", b"1024"))];
+    header.extend(FIELDS.into_iter().map(owned));
+    header.extend(signed.fields().map(|(name, value)| owned((name, value.as_bytes()))));
+    header
 }
 
 /// A verifier with all stages.
@@ -102,12 +124,12 @@ impl<C: CertificateCache> Server<C> {
     }
 
     /// Stages 1 to 8.
-    pub fn admit(&mut self, header: &Header, body: &[u8], now: Timestamp) -> Result<Decision, Refusal> {
+    pub fn admit(&mut self, header: &Header, now: Timestamp) -> Result<Decision, Refusal> {
         let fields: Vec<Field<'_>> =
             header.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let request = Request::new("POST", TARGET, &fields);
         let verified = self.verifier.verify(&request, &self.trust, now)?;
-        let caller = verified.check_body(body, now)?.fresh(&mut self.replay, now)?.into_caller();
+        let caller = verified.check_body(&BODY, now)?.fresh(&mut self.replay, now)?.into_caller();
         Ok(self.policy.decide(Some(&caller), &Access { pack: Some("p1"), ..Access::CALL }))
     }
 }

@@ -1,6 +1,11 @@
 //! What a signature must satisfy, whoever multiplies the points.
 
+use alloc::boxed::Box;
+
+use curve25519_dalek::constants::EIGHT_TORSION;
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::{EdwardsPoint, Scalar};
+use once_cell::race::OnceBox;
 use p256::elliptic_curve::ops::{Invert, Reduce};
 use p256::elliptic_curve::point::AffineCoordinates;
 use p256::{FieldBytes, ProjectivePoint};
@@ -9,8 +14,8 @@ use sha2::{Digest, Sha256, Sha512};
 use super::Signature;
 
 /// RFC 8032 section 5.1.7 without cofactor, strictly: R = \[s\]B - \[k\]A, where `multiply` is given k and s. R is computed and its
-/// encoding compared, so the one in the signature must be canonical, and need not be decoded to see that it is not of small
-/// order. The key has been accepted: canonically encoded, and not of small order.
+/// encoding compared, so the one in the signature must be canonical, and is not decoded; one of small order is known by its
+/// encoding. The key has been accepted: canonically encoded, and not of small order.
 pub(super) fn ed25519(
     key: &[u8; 32],
     message: &[u8],
@@ -26,7 +31,14 @@ pub(super) fn ed25519(
     hasher.update(message);
     let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
     let expected = multiply(k, s);
-    expected.compress().as_bytes() == r && !expected.is_small_order()
+    expected.compress().as_bytes() == r && !is_small_order(r)
+}
+
+/// Whether it is the canonical encoding of one of the eight points of small order.
+fn is_small_order(encoding: &[u8; 32]) -> bool {
+    static ENCODINGS: OnceBox<[CompressedEdwardsY; 8]> = OnceBox::new();
+    let encodings = ENCODINGS.get_or_init(|| Box::new(EIGHT_TORSION.map(|point| point.compress())));
+    encodings.iter().any(|known| known.as_bytes() == encoding)
 }
 
 /// FIPS 186-5 section 6.4.2: r is the x of \[z/s\]G + \[r/s\]Q, where `multiply` is given z/s and r/s.
@@ -48,7 +60,6 @@ pub(super) fn p256(
 mod tests {
     use alloc::vec::Vec;
 
-    use curve25519_dalek::constants::EIGHT_TORSION;
     use p256::ecdsa::signature::Verifier as _;
     use proptest::prelude::*;
 

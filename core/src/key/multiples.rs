@@ -17,11 +17,13 @@ pub(super) struct Shape {
     pub(super) window: u32,
 }
 
-/// The most pieces that a scalar of 256 bits has, and the most digits of one: a carry makes one more than its bits.
+/// The most pieces that a scalar of 256 bits has.
 const PIECES: usize = 16;
-const DIGITS: usize = 33;
+/// The most digits that a piece has: a carry makes one more than its bits.
+const PLACES: usize = 33;
 
-type Digits = [i8; DIGITS];
+/// The digits of all pieces, by their place.
+type Digits = [[i8; PIECES]; PLACES];
 
 /// Rows of multiples of one point.
 pub(super) struct Multiples<G> {
@@ -45,21 +47,25 @@ impl<G: Group> Multiples<G> {
         self.points.chunks_exact(1 << (self.shape.window - 2))
     }
 
-    /// The digits of each piece of a scalar, little-endian.
-    fn digits(&self, scalar: &[u8; 32]) -> [Digits; PIECES] {
-        let mut digits = [[0; DIGITS]; PIECES];
-        for (digits, piece) in digits.iter_mut().zip(scalar.chunks_exact(self.shape.piece / 8)) {
-            let piece = piece.iter().rev().fold(0, |value, byte| value << 8 | i64::from(*byte));
-            write_digits(digits, piece, self.shape.window);
+    /// The digits of a scalar, little-endian.
+    fn digits(&self, scalar: &[u8; 32]) -> Digits {
+        let mut digits = [[0; PIECES]; PLACES];
+        for (number, piece) in scalar.chunks_exact(self.shape.piece / 8).enumerate() {
+            let value = piece.iter().rev().fold(0, |value, byte| value << 8 | i64::from(*byte));
+            let column = digits.iter_mut().filter_map(|place| place.get_mut(number));
+            write_digits(column, value, self.shape.window);
         }
         digits
     }
 }
 
 /// The non-adjacent form: digits are zero or odd, lie below 2^(window - 1), and of `window` in a row one is not zero.
-fn write_digits(digits: &mut Digits, mut value: i64, window: u32) {
+fn write_digits<'a>(digits: impl Iterator<Item = &'a mut i8>, mut value: i64, window: u32) {
     let whole = 1_i64 << window;
     for digit in digits {
+        if value == 0 {
+            return;
+        }
         if value & 1 == 1 {
             let rest = value & (whole - 1);
             let odd = if rest > whole / 2 { rest - whole } else { rest };
@@ -77,22 +83,26 @@ pub(super) fn double_multiple<G: Group>(
     (multiples_b, b): (&Multiples<G>, &[u8; 32]),
 ) -> G {
     let (digits_a, digits_b) = (multiples_a.digits(a), multiples_b.digits(b));
-    let mut sum = G::identity();
-    for place in (0..=multiples_a.shape.piece).rev() {
-        sum = sum.double();
-        let rows_a = multiples_a.rows().zip(&digits_a);
-        for (row, digits) in rows_a.chain(multiples_b.rows().zip(&digits_b)) {
-            let Some(digit) = digits.get(place).copied().filter(|digit| *digit != 0) else { continue };
-            // The n-th odd number is 2n + 1.
-            let Some(point) = row.get(usize::from(digit.unsigned_abs() / 2)) else { continue };
-            if digit > 0 {
-                sum += point;
-            } else {
-                sum -= point;
+    let places = digits_a.iter().zip(&digits_b).take(multiples_a.shape.piece + 1);
+    // Nothing is doubled before there is something to double.
+    let mut sum = None;
+    for (place_a, place_b) in places.rev() {
+        sum = sum.map(|sum: G| sum.double());
+        for (multiples, digits) in [(multiples_a, place_a), (multiples_b, place_b)] {
+            for (row, digit) in multiples.rows().zip(digits) {
+                // The n-th odd number is 2n + 1.
+                let Some(point) = row.get(usize::from(digit.unsigned_abs() / 2)) else { continue };
+                sum = match (sum, digit.signum()) {
+                    (sum, 0) => sum,
+                    (None, 1) => Some(*point),
+                    (None, _) => Some(-*point),
+                    (Some(sum), 1) => Some(sum + point),
+                    (Some(sum), _) => Some(sum - point),
+                };
             }
         }
     }
-    sum
+    sum.unwrap_or_else(G::identity)
 }
 
 #[cfg(test)]
@@ -107,8 +117,8 @@ mod tests {
     fn digits_are_few_and_odd_and_add_up() {
         for value in [0, 1, 2, 3, 0x7f, 0x80, 0xff, 0xffff, 0x8000_0000, 0xffff_ffff, 0xa5a5_a5a5] {
             for window in 2..=8 {
-                let mut digits = [0; DIGITS];
-                write_digits(&mut digits, value, window);
+                let mut digits = [0; PLACES];
+                write_digits(digits.iter_mut(), value, window);
                 let sum = digits.iter().rev().fold(0, |sum, digit| sum * 2 + i64::from(*digit));
                 assert_eq!(sum, value, "{window}");
                 assert!(digits.iter().all(|digit| *digit == 0 || digit & 1 == 1));
