@@ -1,6 +1,14 @@
 //! Keys: Ed25519 and ECDSA P-256, for identities and calls alike (spec, section 3.1).
 
-mod equation;
+#[cfg(test)]
+mod agreement;
+// The seam at which a server may take another library; what is accepted does not change.
+#[cfg(not(feature = "aws-lc"))]
+mod ecdsa;
+#[cfg(feature = "aws-lc")]
+#[path = "key/ecdsa_aws_lc.rs"]
+mod ecdsa;
+mod eddsa;
 #[cfg(feature = "formats")]
 pub mod format;
 pub mod jwk;
@@ -17,10 +25,8 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use curve25519_dalek::EdwardsPoint;
 use ed25519_dalek::Signer as _;
 use once_cell::race::OnceBox;
-use p256::ecdsa::signature::Verifier as _;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -308,11 +314,8 @@ impl Point {
 
     fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         match self {
-            Self::Ed25519(key) => equation::ed25519(key.as_bytes(), message, signature, |k, s| {
-                EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &-key.to_edwards(), &s)
-            }),
-            Self::P256(key) => p256::ecdsa::Signature::from_slice(signature.as_bytes())
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Self::Ed25519(key) => eddsa::verify(key, message, signature),
+            Self::P256(key) => ecdsa::verify(key, message, signature),
         }
     }
 }
