@@ -117,7 +117,10 @@ pub use key::{Algorithm, Signature, SigningKey, Thumbprint, VerifyingKey};
 pub use login::{Issuer, Login, UntrustedLogin};
 pub use policy::{Access, Decision, Pack, Policy, Users, pack_key};
 pub use registry::{Record, Records, Role};
-pub use replay::{Fresh, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, SharedReplayCache};
+pub use replay::{
+    Fresh, Memory, MemoryReplayCache, NonceUse, ReplayCache, ReplayError, ReplayKey, SharedReplayCache,
+    SignatureUse,
+};
 pub use request::{Field, Request};
 pub use retirement::{Retirement, UntrustedRetirement};
 pub use revocation::{RevocationList, WithRevocations};

@@ -1,14 +1,18 @@
 //! Stage 7: every nonce once (spec, V7.1 to V7.3).
 
-use alloc::vec::Vec;
-use core::fmt;
+mod memory;
+mod slots;
+#[cfg(test)]
+mod tests;
+
 use core::future::Future;
 
-use sha2::{Digest, Sha256};
+pub use memory::{Fingerprint, HashedSignature, HashedUse, MemoryReplayCache, ReplayKey};
 
 use crate::error::{Code, Refusal};
-use crate::key::Thumbprint;
+use crate::key::{Signature, Thumbprint};
 use crate::time::{Timestamp, Window};
+use crate::trust::Identity;
 use crate::verify::{Call, Intact};
 
 /// A nonce that is about to be used.
@@ -20,6 +24,33 @@ pub struct NonceUse<'a> {
     pub nonce: &'a str,
     /// The last second in which it must be remembered: `expires` and the skew of the clocks.
     pub keep_until: Timestamp,
+    /// Who calls: a cache may hold only so many nonces of one identity.
+    pub identity: &'a Identity,
+    /// What [`Memory`] gave for the signature; `None` where nobody asked.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A signature that is about to be verified.
+#[derive(Clone, Copy, Debug)]
+pub struct SignatureUse<'a> {
+    /// The key by which it would verify.
+    pub keyid: Thumbprint,
+    /// The nonce in the base.
+    pub nonce: &'a str,
+    /// What was signed.
+    pub base: &'a [u8],
+    /// The signature.
+    pub signature: &'a Signature,
+}
+
+/// What a cache knows of a signature.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// By what the cache will know it again; `None` where it does not remember signatures.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether it has verified before, over the same base with the same key, and its nonce is remembered: whatever comes of the
+    /// request, it will not be accepted.
+    pub has_verified: bool,
 }
 
 /// Why a nonce cannot be used.
@@ -29,6 +60,8 @@ pub enum ReplayError {
     Replayed,
     /// There is no room to remember it.
     Capacity,
+    /// There is no room to remember another one of this identity.
+    Share,
     /// The cache does not answer.
     Unavailable,
 }
@@ -38,6 +71,10 @@ impl From<ReplayError> for Refusal {
         match error {
             ReplayError::Replayed => Self::new(Code::Replayed, "the nonce was used before"),
             ReplayError::Capacity => Self::new(Code::ReplayCapacity, "the replay cache is full"),
+            ReplayError::Share => Self::new(
+                Code::ReplayCapacity,
+                "the replay cache holds as many requests of one caller as it may",
+            ),
             ReplayError::Unavailable => {
                 Self::new(Code::ReplayUnavailable, "the replay cache does not answer")
             }
@@ -53,6 +90,13 @@ pub trait ReplayCache {
     /// # Errors
     /// [`ReplayError`]; nothing is remembered then.
     fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError>;
+
+    /// What is known of a signature, so that one that has verified need not be verified again. A cache that does not remember
+    /// signatures knows nothing.
+    fn recall(&self, signature: &SignatureUse<'_>) -> Memory {
+        let _ = signature;
+        Memory::default()
+    }
 }
 
 /// The same for a cache that is shared between threads or lies across a network.
@@ -67,6 +111,13 @@ pub trait SharedReplayCache {
         nonce: &NonceUse<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), ReplayError>> + Send;
+
+    /// What is known of a signature, so that one that has verified need not be verified again. A cache that does not remember
+    /// signatures, or would have to ask somebody, knows nothing.
+    fn recall(&self, signature: &SignatureUse<'_>) -> Memory {
+        let _ = signature;
+        Memory::default()
+    }
 }
 
 impl Intact {
@@ -93,6 +144,8 @@ impl Intact {
             keyid: self.call.keyid(),
             nonce: self.call.nonce(),
             keep_until: self.call.expires().plus(Window::SKEW),
+            identity: self.call.identity(),
+            fingerprint: None,
         }
     }
 }
@@ -115,156 +168,5 @@ impl Fresh {
     #[must_use]
     pub fn into_caller(self) -> crate::caller::Caller {
         crate::caller::Caller::new(self.call)
-    }
-}
-
-/// A cache in memory, for one owner.
-///
-/// It keeps 16 bytes of a keyed hash of (keyid, nonce): two that collide are refused, never both accepted. Nonces that expire
-/// in the same 64 seconds share a table, which is dropped whole when the last of them has expired. A clock that is set back does
-/// not bring back what was dropped: uses that would belong there are refused until it has caught up.
-pub struct MemoryReplayCache {
-    tables: Vec<Table>,
-    /// The first epoch of which nothing has been dropped yet.
-    first: u64,
-    capacity: usize,
-    seed: [u8; 16],
-}
-
-/// Seconds of expiry that share a table; a power of two.
-const EPOCH: u64 = 64;
-
-impl MemoryReplayCache {
-    /// A cache for at most `capacity` live nonces. `seed` is random, so that nobody can choose nonces that collide in the
-    /// table.
-    #[must_use]
-    pub const fn new(capacity: usize, seed: [u8; 16]) -> Self {
-        Self { tables: Vec::new(), first: 0, capacity, seed }
-    }
-
-    /// How many nonces it holds; those of a table whose end has passed count until the next use.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.tables.iter().map(|table| table.length).sum()
-    }
-
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn digest(&self, nonce: &NonceUse<'_>) -> u128 {
-        let mut hasher = Sha256::new();
-        hasher.update(self.seed);
-        hasher.update(nonce.keyid.as_bytes());
-        hasher.update(nonce.nonce.as_bytes());
-        let digest: [u8; 32] = hasher.finalize().into();
-        let (half, _) = digest.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-        // Zero marks an empty slot.
-        u128::from_le_bytes(*half).max(1)
-    }
-}
-
-impl ReplayCache for MemoryReplayCache {
-    fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
-        self.first = self.first.max(now.as_unix() / EPOCH);
-        self.tables.retain(|table| table.epoch >= self.first);
-        let epoch = nonce.keep_until.as_unix() / EPOCH;
-        // Too late, or the clock was set back: an earlier use may have been forgotten.
-        if nonce.keep_until < now || epoch < self.first {
-            return Err(ReplayError::Unavailable);
-        }
-        let digest = self.digest(nonce);
-        if self.tables.iter().any(|table| table.contains(digest)) {
-            return Err(ReplayError::Replayed);
-        }
-        if self.len() >= self.capacity {
-            return Err(ReplayError::Capacity);
-        }
-        match self.tables.iter_mut().find(|table| table.epoch == epoch) {
-            Some(table) => table.insert(digest),
-            None => {
-                let mut table = Table { epoch, slots: Vec::new(), length: 0 };
-                table.insert(digest);
-                self.tables.push(table);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for MemoryReplayCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryReplayCache({} of {})", self.len(), self.capacity)
-    }
-}
-
-/// Open addressing with linear probing over digests, which are already uniform. Nothing is ever removed from it.
-struct Table {
-    epoch: u64,
-    slots: Vec<u128>,
-    length: usize,
-}
-
-impl Table {
-    /// The slot of `digest`, or the empty one where it belongs; `None` when there are no slots.
-    fn slot(&self, digest: u128) -> Option<usize> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let low = u64::try_from(digest & u128::from(u64::MAX)).unwrap_or_default();
-        let mut at = usize::try_from(low & u64::from(u32::MAX)).unwrap_or_default() & mask;
-        // At most three quarters of the slots are taken, so this ends.
-        while self.slots.get(at).is_some_and(|&slot| slot != 0 && slot != digest) {
-            at = (at + 1) & mask;
-        }
-        Some(at)
-    }
-
-    fn contains(&self, digest: u128) -> bool {
-        self.slot(digest).and_then(|at| self.slots.get(at)) == Some(&digest)
-    }
-
-    fn insert(&mut self, digest: u128) {
-        if self.length * 4 >= self.slots.len() * 3 {
-            let larger = alloc::vec![0; (self.slots.len() * 2).max(64)];
-            for digest in core::mem::replace(&mut self.slots, larger) {
-                if digest != 0 {
-                    self.place(digest);
-                }
-            }
-        }
-        self.place(digest);
-        self.length += 1;
-    }
-
-    fn place(&mut self, digest: u128) {
-        if let Some(slot) = self.slot(digest).and_then(|at| self.slots.get_mut(at)) {
-            *slot = digest;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Nobody who does not know the seed can choose nonces that collide.
-    #[test]
-    fn the_seed_the_key_and_the_nonce_decide_the_place() {
-        let keys = [1, 2].map(|byte| {
-            crate::SigningKey::from_bytes(crate::Algorithm::Ed25519, &[byte; 32])
-                .unwrap()
-                .verifying_key()
-                .thumbprint()
-        });
-        let digest = |seed, keyid, nonce| {
-            let nonce = NonceUse { keyid, nonce, keep_until: Timestamp::default() };
-            MemoryReplayCache::new(1, [seed; 16]).digest(&nonce)
-        };
-        let first = digest(1, keys[0], "a");
-        assert_eq!(digest(1, keys[0], "a"), first);
-        for other in [digest(2, keys[0], "a"), digest(1, keys[1], "a"), digest(1, keys[0], "b")] {
-            assert_ne!(other, first);
-        }
     }
 }

@@ -216,10 +216,12 @@ fn a_cache_that_holds_something_is_not_empty() {
     assert!(cache.is_empty());
     // The last second in which it must be remembered, and that before.
     for (nonce, keep_until) in [("a", NOW), ("b", NOW.plus(1))] {
-        cache.remember(&NonceUse { keyid, nonce, keep_until }, NOW).unwrap();
+        let wanted = NonceUse { keyid, nonce, keep_until, identity: &alice(), fingerprint: None };
+        cache.remember(&wanted, NOW).unwrap();
         assert!(!cache.is_empty());
     }
-    let late = NonceUse { keyid, nonce: "c", keep_until: NOW };
+    let identity = &alice();
+    let late = NonceUse { keyid, nonce: "c", keep_until: NOW, identity, fingerprint: None };
     assert_eq!(cache.remember(&late, NOW.plus(1)), Err(ReplayError::Unavailable));
 }
 

@@ -5,15 +5,19 @@ mod caller;
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use caller::{Alice, Arriving, NOW, code};
 use envelope_core::{
-    Algorithm, Code, MemoryReplayCache, NonceUse, Refusal, ReplayCache, ReplayError, Request,
-    SharedReplayCache, SigningKey, Thumbprint, Timestamp,
+    Algorithm, Code, Identity, MemoryReplayCache, NonceUse, Refusal, ReplayCache, ReplayError, Request,
+    SharedReplayCache, Signature, SignatureUse, SigningKey, Thumbprint, Timestamp,
 };
 use proptest::prelude::*;
+
+fn identities() -> [Identity; 2] {
+    ["alice", "bob"].map(|name| Identity::new(name).unwrap())
+}
 
 fn keys() -> [Thumbprint; 2] {
     [1, 2].map(|byte| {
@@ -21,9 +25,16 @@ fn keys() -> [Thumbprint; 2] {
     })
 }
 
+/// A use of the nonce `n` by Alice.
+fn use_of(keyid: Thumbprint, keep_until: Timestamp) -> NonceUse<'static> {
+    static ALICE: LazyLock<Identity> = LazyLock::new(caller::alice);
+    NonceUse { keyid, nonce: "n", keep_until, identity: &ALICE, fingerprint: None }
+}
+
 #[derive(Clone, Debug)]
 struct Use {
     key: usize,
+    identity: usize,
     nonce: u8,
     /// Seconds from the clock to `keep_until`.
     keep: i64,
@@ -32,8 +43,9 @@ struct Use {
 }
 
 fn uses(clock: std::ops::Range<i64>) -> impl Strategy<Value = Vec<Use>> {
-    let one = (0..2usize, 0..12u8, -2..400i64, prop_oneof![3 => Just(0), 2 => clock, 1 => 0..400i64])
-        .prop_map(|(key, nonce, keep, clock)| Use { key, nonce, keep, clock });
+    let clock = prop_oneof![3 => Just(0), 2 => clock, 1 => 0..400i64];
+    let one = (0..2usize, 0..2usize, 0..12u8, -2..400i64, clock)
+        .prop_map(|(key, identity, nonce, keep, clock)| Use { key, identity, nonce, keep, clock });
     proptest::collection::vec(one, 1..120)
 }
 
@@ -45,16 +57,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_pair_that_is_kept_is_never_taken_again(uses in uses(0..40), capacity in 1..20usize) {
-        let keys = keys();
-        let mut cache = MemoryReplayCache::new(capacity, [3; 16]);
+    fn a_pair_that_is_kept_is_never_taken_again(uses in uses(0..40), capacity in 1..20usize, share in 1..20usize) {
+        let (keys, identities) = (keys(), identities());
+        let mut cache = MemoryReplayCache::new(capacity, [3; 16]).with_share(share);
         let mut kept: HashMap<(usize, u8), i64> = HashMap::new();
+        let mut whose: HashMap<(usize, u8), usize> = HashMap::new();
         let mut clock = 1_767_225_600;
         for step in uses {
             clock += step.clock;
             let keep_until = clock + step.keep;
             let nonce = format!("nonce {}", step.nonce);
-            let wanted = NonceUse { keyid: keys[step.key], nonce: &nonce, keep_until: at(keep_until) };
+            let identity = &identities[step.identity];
+            let wanted = NonceUse { keyid: keys[step.key], nonce: &nonce, keep_until: at(keep_until), identity, fingerprint: None };
+            let theirs = |lasts: fn(i64) -> i64| {
+                kept.iter().filter(|(pair, until)| whose[*pair] == step.identity && lasts(**until) >= clock).count()
+            };
             let known = kept.get(&(step.key, step.nonce)).copied();
             let live = kept.values().filter(|until| **until >= clock).count();
             // Nonces whose ends lie in the same 64 seconds leave together.
@@ -65,12 +82,17 @@ proptest! {
                     prop_assert!(step.keep >= 0, "too late to know");
                     prop_assert!(known.is_none_or(|until| until < clock), "a pair that is kept was taken again");
                     prop_assert!(live < capacity, "over capacity");
+                    prop_assert!(theirs(|until| until) < share, "over the share");
                     kept.insert((step.key, step.nonce), keep_until);
+                    whose.insert((step.key, step.nonce), step.identity);
                 }
                 Err(ReplayError::Replayed) => {
                     prop_assert!(known.is_some_and(|until| (until / 64 + 1) * 64 > clock), "never seen, or long gone");
                 }
                 Err(ReplayError::Capacity) => prop_assert!(held >= capacity, "there was room"),
+                Err(ReplayError::Share) => {
+                    prop_assert!(theirs(|until| until / 64 * 64 + 63) >= share, "there was room for this caller");
+                }
                 Err(ReplayError::Unavailable) => prop_assert!(step.keep < 0, "it was not too late"),
             }
             prop_assert!(cache.len() <= capacity && cache.len() <= before + 1);
@@ -80,7 +102,7 @@ proptest! {
     /// A clock that is put back by up to the skew: what is forgotten by then cannot be verified any more.
     #[test]
     fn a_clock_that_goes_back_by_the_skew_does_not_matter(uses in uses(-5..20)) {
-        let keys = keys();
+        let (keys, identities) = (keys(), identities());
         let mut cache = MemoryReplayCache::new(1000, [3; 16]);
         let mut taken: HashMap<(usize, u8), i64> = HashMap::new();
         let (mut clock, mut latest) = (1_767_225_600, 1_767_225_600);
@@ -89,7 +111,8 @@ proptest! {
             latest = latest.max(clock);
             let expires = clock + step.keep;
             let nonce = format!("nonce {}", step.nonce);
-            let wanted = NonceUse { keyid: keys[step.key], nonce: &nonce, keep_until: at(expires + 5) };
+            let identity = &identities[step.identity];
+            let wanted = NonceUse { keyid: keys[step.key], nonce: &nonce, keep_until: at(expires + 5), identity, fingerprint: None };
             if cache.remember(&wanted, at(clock)).is_ok() {
                 let before = taken.insert((step.key, step.nonce), expires);
                 prop_assert!(before.is_none_or(|expires| expires < clock), "taken again while it verifies");
@@ -107,13 +130,14 @@ fn it_grows_and_forgets_nothing() {
         for number in 0..10_000u64 {
             let nonce = format!("{number:022}");
             let keep_until = NOW.plus(number % 300);
-            let wanted = NonceUse { keyid: key, nonce: &nonce, keep_until };
+            let wanted = NonceUse { nonce: &nonce, ..use_of(key, keep_until) };
             let expected = if round == 0 { Ok(()) } else { Err(ReplayError::Replayed) };
             assert_eq!(cache.remember(&wanted, NOW), expected, "{number}");
         }
     }
     assert_eq!(cache.len(), 10_000);
-    let wanted = NonceUse { keyid: other, nonce: &format!("{:022}", 1), keep_until: NOW };
+    let first = format!("{:022}", 1);
+    let wanted = NonceUse { nonce: &first, ..use_of(other, NOW) };
     assert_eq!(cache.remember(&wanted, NOW), Ok(()));
     let wanted = NonceUse { nonce: "later", keep_until: NOW.plus(2000), ..wanted };
     assert_eq!(cache.remember(&wanted, NOW.plus(1000)), Ok(()));
@@ -126,7 +150,7 @@ fn the_end_of_time_does_not_matter() {
     let [key, _] = keys();
     let mut cache = MemoryReplayCache::new(10, [3; 16]);
     let end = Timestamp::from_unix(u64::MAX);
-    let wanted = NonceUse { keyid: key, nonce: "n", keep_until: end };
+    let wanted = use_of(key, end);
     assert_eq!(cache.remember(&wanted, NOW), Ok(()));
     assert_eq!(cache.remember(&wanted, NOW), Err(ReplayError::Replayed));
 }
@@ -135,7 +159,7 @@ fn the_end_of_time_does_not_matter() {
 fn what_comes_too_late_cannot_be_known() {
     let [key, _] = keys();
     let mut cache = MemoryReplayCache::new(10, [3; 16]);
-    let wanted = NonceUse { keyid: key, nonce: "n", keep_until: NOW };
+    let wanted = use_of(key, NOW);
     assert_eq!(cache.remember(&wanted, NOW.plus(1)), Err(ReplayError::Unavailable));
     assert_eq!(cache.remember(&wanted, NOW), Ok(()), "nothing was remembered");
 }
@@ -145,7 +169,7 @@ fn what_comes_too_late_cannot_be_known() {
 fn a_clock_that_is_set_back_lets_nothing_through() {
     let [key, _] = keys();
     let mut cache = MemoryReplayCache::new(10, [3; 16]);
-    let until = |nonce, keep_until| NonceUse { keyid: key, nonce, keep_until };
+    let until = |nonce, keep_until| NonceUse { nonce, ..use_of(key, keep_until) };
     assert_eq!(cache.remember(&until("a", NOW.plus(65)), NOW), Ok(()));
     assert_eq!(cache.remember(&until("b", NOW.plus(4000)), NOW.plus(3935)), Ok(()));
     for nonce in ["a", "c"] {
@@ -157,6 +181,63 @@ fn a_clock_that_is_set_back_lets_nothing_through() {
     }
     assert_eq!(cache.remember(&until("b", NOW.plus(4000)), NOW), Err(ReplayError::Replayed));
     assert_eq!(cache.remember(&until("c", NOW.plus(4000)), NOW.plus(3935)), Ok(()));
+}
+
+/// Whoever has filled their share is refused, by whatever key, until it has expired; others go on.
+#[test]
+fn one_identity_cannot_fill_the_cache() {
+    let ([key, other], [alice, bob]) = (keys(), identities());
+    let mut cache = MemoryReplayCache::new(100, [3; 16]).with_share(20);
+    let mut take = |keyid, identity: &Identity, number: u64, keep: u64, now| {
+        let nonce = format!("{number}");
+        let wanted =
+            NonceUse { keyid, nonce: &nonce, keep_until: NOW.plus(keep), identity, fingerprint: None };
+        cache.remember(&wanted, now)
+    };
+    for number in 0..20 {
+        // In two epochs.
+        assert_eq!(take(key, &alice, number, number % 2 * 100, NOW), Ok(()), "{number}");
+    }
+    assert_eq!(take(key, &alice, 20, 0, NOW), Err(ReplayError::Share));
+    assert_eq!(take(other, &alice, 20, 300, NOW), Err(ReplayError::Share), "another key is the same caller");
+    assert_eq!(take(key, &alice, 0, 0, NOW), Err(ReplayError::Replayed), "a replay is told as such");
+    assert_eq!(take(other, &bob, 20, 0, NOW), Ok(()));
+    let later = NOW.plus(70);
+    for number in 30..40 {
+        assert_eq!(take(key, &alice, number, 130, later), Ok(()), "{number}: half of it has expired");
+    }
+    assert_eq!(take(key, &alice, 40, 130, later), Err(ReplayError::Share));
+    assert_eq!(Refusal::from(ReplayError::Share).code(), Code::ReplayCapacity);
+}
+
+/// Only the same signature over the same base, by the same key, with a nonce that is remembered.
+#[test]
+fn a_signature_that_has_verified_is_known_again() {
+    let [key, other] = keys();
+    let mut cache = MemoryReplayCache::new(100, [3; 16]);
+    let (first, second) = (Signature::from_bytes([1; 64]), Signature::from_bytes([2; 64]));
+    let signed = SignatureUse { keyid: key, nonce: "n", base: b"base", signature: &first };
+    let memory = cache.recall(&signed);
+    assert!(memory.fingerprint.is_some() && !memory.has_verified);
+    let wanted = NonceUse { fingerprint: memory.fingerprint, ..use_of(key, NOW.plus(65)) };
+    assert_eq!(cache.remember(&wanted, NOW), Ok(()));
+    assert!(cache.recall(&signed).has_verified);
+    for others in [
+        SignatureUse { keyid: other, ..signed },
+        SignatureUse { nonce: "m", ..signed },
+        SignatureUse { base: b"bases", ..signed },
+        SignatureUse { base: b"bas", ..signed },
+        SignatureUse { signature: &second, ..signed },
+    ] {
+        assert!(!cache.recall(&others).has_verified, "{others:?}");
+    }
+    // What was remembered without a fingerprint is no signature that has verified.
+    assert_eq!(cache.remember(&NonceUse { nonce: "m", ..use_of(key, NOW) }, NOW), Ok(()));
+    assert!(!cache.recall(&SignatureUse { nonce: "m", ..signed }).has_verified);
+    // What has expired is forgotten with the next use.
+    let later = NonceUse { nonce: "later", ..use_of(key, NOW.plus(1000)) };
+    assert_eq!(cache.remember(&later, NOW.plus(1000)), Ok(()));
+    assert!(!cache.recall(&signed).has_verified);
 }
 
 /// A cache that other threads share.

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use envelope_core as core;
 use envelope_core::{
-    CertificateCache, Code, Document, Envelope, Field, MemoryReplayCache, NonceUse, Refusal, ReplayCache,
-    ReplayError, SignatureBase, Timestamp, Uncached, Window,
+    CertificateCache, Code, Document, Envelope, Field, Memory, MemoryReplayCache, NonceUse, Refusal,
+    ReplayCache, ReplayError, SignatureBase, SignatureUse, Timestamp, Uncached, Window,
 };
 
 use crate::carrier;
@@ -90,6 +90,13 @@ impl ReplayCache for Cache {
         match self {
             Self::Memory(cache) => cache.remember(nonce, now),
             Self::Unavailable => Err(ReplayError::Unavailable),
+        }
+    }
+
+    fn recall(&self, signature: &SignatureUse<'_>) -> Memory {
+        match self {
+            Self::Memory(cache) => cache.recall(signature),
+            Self::Unavailable => Memory::default(),
         }
     }
 }
