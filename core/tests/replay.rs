@@ -74,8 +74,8 @@ proptest! {
             };
             let known = kept.get(&(step.key, step.nonce)).copied();
             let live = kept.values().filter(|until| **until >= clock).count();
-            // Nonces whose ends lie in the same 64 seconds leave together.
-            let held = kept.values().filter(|until| (**until / 64 + 1) * 64 > clock).count();
+            // Nonces whose ends lie in the same 32 seconds leave together.
+            let held = kept.values().filter(|until| (**until / 32 + 1) * 32 > clock).count();
             let before = cache.len();
             match cache.remember(&wanted, at(clock)) {
                 Ok(()) => {
@@ -87,11 +87,11 @@ proptest! {
                     whose.insert((step.key, step.nonce), step.identity);
                 }
                 Err(ReplayError::Replayed) => {
-                    prop_assert!(known.is_some_and(|until| (until / 64 + 1) * 64 > clock), "never seen, or long gone");
+                    prop_assert!(known.is_some_and(|until| (until / 32 + 1) * 32 > clock), "never seen, or long gone");
                 }
                 Err(ReplayError::Capacity) => prop_assert!(held >= capacity, "there was room"),
                 Err(ReplayError::Share) => {
-                    prop_assert!(theirs(|until| until / 64 * 64 + 63) >= share, "there was room for this caller");
+                    prop_assert!(theirs(|until| until / 32 * 32 + 31) >= share, "there was room for this caller");
                 }
                 Err(ReplayError::Unavailable) => prop_assert!(step.keep < 0, "it was not too late"),
             }

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// A cache in memory, for one owner.
 ///
 /// It keeps 80 bits of a keyed hash of (keyid, nonce): two that collide are refused, never both accepted. Nonces that expire
-/// in the same 64 seconds share a table, which is dropped when the last of them has expired. A clock that is set back does
+/// in the same 32 seconds share a table, which is dropped when the last of them has expired. A clock that is set back does
 /// not bring back what was dropped: uses that would belong there are refused until it has caught up.
 ///
 /// A nonce takes 21 to 27 bytes, and as many again where each is of another identity and there is a
@@ -31,7 +31,7 @@ pub struct MemoryReplayCache {
     key: ReplayKey,
 }
 
-/// What expires in the same 64 seconds.
+/// What expires in the same 32 seconds.
 struct Epoch {
     number: u64,
     /// Nonces, each with the fingerprint of its signature; 0 where none was given.
@@ -41,7 +41,7 @@ struct Epoch {
 }
 
 /// Seconds of expiry that share a table; a power of two.
-const EPOCH: u64 = 64;
+const EPOCH: u64 = 32;
 /// Segments that are given back with each use: some hundred nonces.
 const FREED: usize = 8;
 
