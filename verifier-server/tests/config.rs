@@ -58,6 +58,7 @@ fn what_cannot_be_configured_is_told_with_a_hint() {
         (&["--head-timeout", "18446744073709551615"], "is not 1 to 86400 seconds"),
         (&["--body-timeout", "0"], "is not 1 to 86400 seconds"),
         (&["--replay-capacity", "0"], "a limit is 0"),
+        (&["--replay-share", "0"], "a limit is 0"),
         (&["--cors-origin", "http://a/"], "is no origin"),
         (&["--window", "301"], "is not 1 to 300 seconds"),
         (&["--window", "0"], "is not 1 to 300 seconds"),

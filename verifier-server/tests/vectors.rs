@@ -19,8 +19,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use envelope_core::{
-    Access, Authorities, Code, Identity, NonceUse, Pack, Policy, ReplayError, SharedReplayCache, Timestamp,
-    Users, Verifier, Window,
+    Access, Authorities, Code, Identity, Memory, NonceUse, Pack, Policy, ReplayError, SharedReplayCache,
+    SignatureUse, Timestamp, Users, Verifier, Window,
 };
 use envelope_test_vectors as vectors;
 use envelope_verifier::server::{config::Timeouts, serve};
@@ -69,6 +69,13 @@ impl SharedReplayCache for Cache {
         match self {
             Self::Memory(cache) => cache.remember(nonce, now).await,
             Self::Unavailable => Err(ReplayError::Unavailable),
+        }
+    }
+
+    fn recall(&self, signature: &SignatureUse<'_>) -> Memory {
+        match self {
+            Self::Memory(cache) => cache.recall(signature),
+            Self::Unavailable => Memory::default(),
         }
     }
 }

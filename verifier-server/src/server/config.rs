@@ -23,6 +23,7 @@ use super::packs::rule_set::Accept;
 use super::provider::{GithubConfig, OidcConfig, ProviderConfig};
 use crate::agent::AgentCalls;
 use crate::place;
+use crate::replay::ShardedReplayCache;
 
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct Config {
     pub max_body: usize,
     /// How many live nonces are remembered.
     pub replay_capacity: usize,
+    /// How many of them may be of one identity.
+    pub replay_share: usize,
     /// How long things may take, in seconds.
     pub timeouts: Timeouts,
     /// Web origins whose pages may send unsigned calls.
@@ -142,6 +145,7 @@ impl Flags {
         let revocations = self.revocations()?;
         let providers = self.providers()?;
         self.check_providers(&providers)?;
+        let replay_capacity = count(self.replay_capacity, 1_000_000)?;
         Ok(Config {
             listen,
             upstream: self.upstream.as_deref().map(read_upstream).transpose()?,
@@ -175,7 +179,8 @@ impl Flags {
             routes: self.route.into_iter().map(read_route).collect::<Result<_, _>>()?,
             data_dir: self.data_dir,
             max_body: count(self.max_body, 1 << 20)?,
-            replay_capacity: count(self.replay_capacity, 1_000_000)?,
+            replay_capacity,
+            replay_share: count(self.replay_share, ShardedReplayCache::usual_share(replay_capacity))?,
             timeouts: Timeouts {
                 head: seconds(self.head_timeout, 15)?,
                 body: seconds(self.body_timeout, 30)?,

@@ -137,6 +137,10 @@ pub struct Flags {
     #[arg(long, value_name = "COUNT")]
     #[serde(alias = "replay_capacity")]
     pub replay_capacity: Option<usize>,
+    /// How many of them one identity may hold [default: a quarter, and at least 1024]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "replay_share")]
+    pub replay_share: Option<usize>,
     /// Seconds in which the header of a request must arrive; an idle connection is closed after as many [default: 15]
     #[arg(long, value_name = "SECONDS")]
     #[serde(alias = "head_timeout")]
@@ -264,6 +268,7 @@ impl Flags {
             max_body: self.max_body.or(file.max_body),
             window: self.window.or(file.window),
             replay_capacity: self.replay_capacity.or(file.replay_capacity),
+            replay_share: self.replay_share.or(file.replay_share),
             head_timeout: self.head_timeout.or(file.head_timeout),
             body_timeout: self.body_timeout.or(file.body_timeout),
             upstream_timeout: self.upstream_timeout.or(file.upstream_timeout),

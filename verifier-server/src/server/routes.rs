@@ -76,7 +76,8 @@ impl App {
         let authorities = Authorities::new(config.authorities_at(address)).map_err(|refusal| {
             ConfigError::new(refusal.detail(), "name the host that clients address with --authority")
         })?;
-        let replay = ShardedReplayCache::new(config.replay_capacity).map_err(|error| {
+        let replay = ShardedReplayCache::with_share(config.replay_capacity, config.replay_share);
+        let replay = replay.map_err(|error| {
             ConfigError::new(format!("no random bytes: {error}"), "check the system's generator")
         })?;
         let verifier = Verifier::new(authorities).with_window(config.window);
