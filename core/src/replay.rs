@@ -127,7 +127,7 @@ impl Intact {
     /// [`Code::Replayed`], [`Code::ReplayCapacity`], [`Code::ReplayUnavailable`].
     pub fn fresh(self, cache: &mut impl ReplayCache, now: Timestamp) -> Result<Fresh, Refusal> {
         cache.remember(&self.nonce_use(), now)?;
-        Ok(Fresh { call: self.call })
+        self.passed()
     }
 
     /// Stage 7 with a shared cache.
@@ -136,6 +136,14 @@ impl Intact {
     /// [`Code::Replayed`], [`Code::ReplayCapacity`], [`Code::ReplayUnavailable`].
     pub async fn fresh_in(self, cache: &impl SharedReplayCache, now: Timestamp) -> Result<Fresh, Refusal> {
         cache.remember(&self.nonce_use(), now).await?;
+        self.passed()
+    }
+
+    /// A signature that was not verified now lets nothing through, whatever the cache says: its nonce was there when it was recalled.
+    fn passed(self) -> Result<Fresh, Refusal> {
+        if self.call.memory().has_verified {
+            return Err(ReplayError::Replayed.into());
+        }
         Ok(Fresh { call: self.call })
     }
 
@@ -145,7 +153,7 @@ impl Intact {
             nonce: self.call.nonce(),
             keep_until: self.call.expires().plus(Window::SKEW),
             identity: self.call.identity(),
-            fingerprint: None,
+            fingerprint: self.call.memory().fingerprint,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::envelope::{Envelope, SignatureKey};
 use crate::error::{Code, Refusal};
 use crate::key::{Signature, Thumbprint, VerifyingKey};
 use crate::login::{Issuer, UntrustedLogin};
+use crate::replay::{Memory, SignatureUse};
 use crate::request::Request;
 use crate::time::{Timestamp, Window};
 use crate::trust::{Identity, Standing, Trust};
@@ -68,12 +69,37 @@ impl<C: CertificateCache> Verifier<C> {
         trust: &impl Trust,
         now: Timestamp,
     ) -> Result<Verified, Refusal> {
+        self.verify_recalling(request, trust, |_| Memory::default(), now)
+    }
+
+    /// The same, asking a replay cache first whether the signature has verified before ([`ReplayCache::recall`]): then it is not
+    /// verified again. Such a request never passes stage 7.
+    ///
+    /// [`ReplayCache::recall`]: crate::ReplayCache::recall
+    ///
+    /// # Errors
+    /// The code of the first step that fails.
+    pub fn verify_recalling(
+        &self,
+        request: &Request<'_>,
+        trust: &impl Trust,
+        recall: impl FnOnce(&SignatureUse<'_>) -> Memory,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
         let envelope = Envelope::parse(request)?;
         let base = SignatureBase::build(&envelope, request, &self.authorities)?;
         check_window(&envelope, self.window, now)?;
         let call_key = CallKey::establish(&envelope, trust, &self.certificates, now)?;
-        call_key.key().verify(base.as_str().as_bytes(), &envelope.signature)?;
-        Ok(Verified { digest: envelope.content_digest, call: Call::new(call_key, &envelope, base) })
+        let memory = recall(&SignatureUse {
+            keyid: call_key.key().thumbprint(),
+            nonce: envelope.untrusted_nonce(),
+            base: base.as_str().as_bytes(),
+            signature: &envelope.signature,
+        });
+        if !memory.has_verified {
+            call_key.key().verify(base.as_str().as_bytes(), &envelope.signature)?;
+        }
+        Ok(Verified { digest: envelope.content_digest, call: Call::new(call_key, &envelope, base, memory) })
     }
 }
 
@@ -336,10 +362,11 @@ pub struct Call {
     nonce: String,
     created: Timestamp,
     expires: Timestamp,
+    memory: Memory,
 }
 
 impl Call {
-    fn new(call_key: CallKey, envelope: &Envelope<'_>, base: SignatureBase) -> Self {
+    fn new(call_key: CallKey, envelope: &Envelope<'_>, base: SignatureBase, memory: Memory) -> Self {
         let keyid = call_key.key().thumbprint();
         let certificate = match call_key.key {
             Key::Certified(certificate) => Some(certificate),
@@ -354,7 +381,13 @@ impl Call {
             nonce: envelope.untrusted_nonce().into(),
             created: envelope.untrusted_created(),
             expires: envelope.untrusted_expires(),
+            memory,
         }
+    }
+
+    /// What the replay cache knew of the signature.
+    pub(crate) const fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// Who calls.

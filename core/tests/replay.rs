@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use caller::{Alice, Arriving, NOW, code};
 use envelope_core::{
-    Algorithm, Code, Identity, MemoryReplayCache, NonceUse, Refusal, ReplayCache, ReplayError, Request,
-    SharedReplayCache, Signature, SignatureUse, SigningKey, Thumbprint, Timestamp,
+    Algorithm, Code, Identity, Memory, MemoryReplayCache, NonceUse, Refusal, ReplayCache, ReplayError,
+    Request, SharedReplayCache, Signature, SignatureUse, SigningKey, Thumbprint, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -292,4 +292,61 @@ fn a_nonce_is_kept_until_the_skew_has_passed() {
     let intact = Arriving::new(&request, "/", None, &signed).check(&keys.trusted(), NOW).unwrap();
     let _ = intact.fresh(&mut cache, NOW).unwrap();
     assert_eq!(cache.0, Some(NOW.plus(65)));
+}
+
+/// A replay costs no second verification, and every request hears what it would have heard without.
+#[test]
+fn what_is_recalled_changes_no_answer() {
+    /// Counts what it recalls.
+    struct Recalling(MemoryReplayCache, std::cell::Cell<u32>);
+    impl ReplayCache for Recalling {
+        fn remember(&mut self, nonce: &NonceUse<'_>, now: Timestamp) -> Result<(), ReplayError> {
+            self.0.remember(nonce, now)
+        }
+        fn recall(&self, signature: &SignatureUse<'_>) -> Memory {
+            let memory = self.0.recall(signature);
+            self.1.set(self.1.get() + u32::from(memory.has_verified));
+            memory
+        }
+    }
+    let keys = Alice::ed25519();
+    let request = Request::new("POST", "https://pack.example/", &[]);
+    let signed = keys.signer().sign(&request, Some(b"body"), NOW, &[1; 16]).unwrap();
+    let arriving = Arriving::new(&request, "/", Some(b"body"), &signed);
+    let mut cache = Recalling(MemoryReplayCache::new(10, [3; 16]), std::cell::Cell::new(0));
+    let mut admit = |arriving: &Arriving, now| -> (Result<Code, ()>, u32) {
+        let before = cache.1.get();
+        let passed = arriving.check_recalling(&keys.trusted(), |signature| cache.recall(signature), now);
+        let passed = passed.and_then(|intact| intact.fresh(&mut cache, now));
+        (passed.map_or_else(|refusal| Ok(refusal.code()), |_| Err(())), cache.1.get() - before)
+    };
+    assert_eq!(admit(&arriving, NOW), (Err(()), 0), "it passes");
+    assert_eq!(admit(&arriving, NOW), (Ok(Code::Replayed), 1));
+    assert_eq!(
+        admit(&Arriving { body: b"other".to_vec(), ..arriving.clone() }, NOW),
+        (Ok(Code::DigestMismatch), 1)
+    );
+    assert_eq!(
+        admit(&Arriving { target: "/other".into(), ..arriving.clone() }, NOW),
+        (Ok(Code::BadSignature), 0)
+    );
+    let mut forged = arriving.clone();
+    let at = forged.field("signature").len() - 10;
+    let byte = &mut forged.field("signature")[at];
+    *byte = if *byte == b'A' { b'B' } else { b'A' };
+    assert_eq!(admit(&forged, NOW), (Ok(Code::BadSignature), 0));
+    assert_eq!(admit(&arriving, NOW.plus(61)), (Ok(Code::Expired), 0));
+}
+
+/// A memory that is wrong lets nothing through.
+#[test]
+fn what_is_recalled_never_passes() {
+    let keys = Alice::ed25519();
+    let request = Request::new("GET", "https://pack.example/", &[]);
+    let signed = keys.signer().sign(&request, None, NOW, &[1; 16]).unwrap();
+    let arriving = Arriving::new(&request, "/", None, &signed);
+    let mut cache = MemoryReplayCache::new(10, [3; 16]);
+    let liar = |_: &SignatureUse<'_>| Memory { fingerprint: None, has_verified: true };
+    let intact = arriving.check_recalling(&keys.trusted(), liar, NOW).unwrap();
+    assert_eq!(code(intact.fresh(&mut cache, NOW)), Code::Replayed);
 }

@@ -167,7 +167,7 @@ impl<C: CertificateCache> Session<C> {
         }
         let verified = self
             .verifier
-            .verify(request, &self.trust, now)
+            .verify_recalling(request, &self.trust, |signature| self.cache.recall(signature), now)
             .map_err(|refusal| (self.stage(request, &refusal), refusal))?;
         if u64::try_from(body.len()).is_ok_and(|length| length > self.max_body) {
             // V6.1 is of whoever reads the body: core never holds it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use envelope_core::{
     Access, Caller, CertificateCache, Code, Field, Intact, Pack, Policy, Refusal, Request, SharedReplayCache,
-    Trust, Verified, Verifier, is_enveloped,
+    SignatureUse, Trust, Verified, Verifier, is_enveloped,
 };
 use http::HeaderMap;
 use http::request::Parts;
@@ -290,7 +290,8 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
         let target = target(head);
         let request = Request::new(head.method.as_str(), &target, &fields);
         if is_enveloped(&request) {
-            verifier.verify(&request, trust, self.clock.now()).map(Some)
+            let recall = |signature: &SignatureUse<'_>| self.replay.recall(signature);
+            verifier.verify_recalling(&request, trust, recall, self.clock.now()).map(Some)
         } else {
             request.check().map(|()| None)
         }

@@ -34,7 +34,8 @@ fn component<'a>(header: &'a Header, name: &str) -> &'a str {
 }
 
 fn httpsig_verify(header: &Header, key: &PublicKey) {
-    let all = HttpSignatureHeaders::try_parse(value(header, "signature"), value(header, "signature-input")).unwrap();
+    let all = HttpSignatureHeaders::try_parse(value(header, "signature"), value(header, "signature-input"))
+        .unwrap();
     let fields = all.values().next().unwrap();
     let parameters = fields.signature_params();
     let line = |id: &HttpMessageComponentId| {
@@ -134,7 +135,8 @@ fn peers(criterion: &mut Criterion) {
     group.bench_function("biscuit-auth, one block", |bencher| {
         bencher.iter(|| {
             let read = biscuit_auth::Biscuit::from(black_box(&token), root.public()).unwrap();
-            let authorizer = biscuit_auth::builder::AuthorizerBuilder::new().code("allow if user($u);").unwrap();
+            let authorizer =
+                biscuit_auth::builder::AuthorizerBuilder::new().code("allow if user($u);").unwrap();
             authorizer.build(&read).unwrap().authorize().unwrap();
         });
     });

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use envelope_core::{
     Access, Algorithm, Authorities, Certificate, CertificateCache, Decision, Field, Grant, Identity, Issue,
-    MemoryReplayCache, Pack, Policy, Refusal, Request, Signed, Signer, SigningKey, Thumbprint, Timestamp, TrustList,
-    Verifier, VerifyingKey,
+    MemoryReplayCache, Pack, Policy, Refusal, ReplayCache, Request, SignatureUse, Signed, Signer, SigningKey,
+    Thumbprint, Timestamp, TrustList, Verifier, VerifyingKey,
 };
 use envelope_verifier::ShardedCertificateCache;
 
@@ -128,7 +128,8 @@ impl<C: CertificateCache> Server<C> {
         let fields: Vec<Field<'_>> =
             header.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let request = Request::new("POST", TARGET, &fields);
-        let verified = self.verifier.verify(&request, &self.trust, now)?;
+        let recall = |signature: &SignatureUse<'_>| self.replay.recall(signature);
+        let verified = self.verifier.verify_recalling(&request, &self.trust, recall, now)?;
         let caller = verified.check_body(&BODY, now)?.fresh(&mut self.replay, now)?.into_caller();
         Ok(self.policy.decide(Some(&caller), &Access { pack: Some("p1"), ..Access::CALL }))
     }

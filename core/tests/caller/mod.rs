@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use envelope_core::{
-    Algorithm, Authorities, Caller, Code, Field, Grant, Identity, Intact, Issue, MemoryReplayCache, Refusal,
-    Request, Signed, Signer, SigningKey, Timestamp, TrustList, Verifier,
+    Algorithm, Authorities, Caller, Code, Field, Grant, Identity, Intact, Issue, Memory, MemoryReplayCache,
+    Refusal, Request, SignatureUse, Signed, Signer, SigningKey, Timestamp, TrustList, Verifier,
 };
 
 /// The clock of the tests.
@@ -93,6 +93,20 @@ impl Arriving {
             self.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let request = Request::new(&self.method, &self.target, &fields);
         verifier().verify(&request, trust, now)?.check_body(&self.body, now)
+    }
+
+    /// The same, with what a replay cache knows of signatures.
+    #[allow(dead_code, reason = "one test asks")]
+    pub(crate) fn check_recalling(
+        &self,
+        trust: &TrustList,
+        recall: impl FnOnce(&SignatureUse<'_>) -> Memory,
+        now: Timestamp,
+    ) -> Result<Intact, Refusal> {
+        let fields: Vec<Field<'_>> =
+            self.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let request = Request::new(&self.method, &self.target, &fields);
+        verifier().verify_recalling(&request, trust, recall, now)?.check_body(&self.body, now)
     }
 
     /// Stages 1 to 7, with a cache of its own.
