@@ -233,8 +233,9 @@ impl VerifyingKey {
         self.thumbprint
     }
 
-    /// Makes a table of the key's multiples, for a key that will verify again: that takes about as long as three verifications save.
-    /// Does nothing where there is one. Clones that are made afterwards share it. What is accepted does not change.
+    /// Makes a table of the key's multiples, for a key that will verify again: that takes as long as two verifications without it, which
+    /// is won back after about eight of Ed25519, two of P-256. The table has 20 KiB for Ed25519, 12 KiB for P-256 (little where AWS-LC
+    /// verifies). Does nothing where there is one. Clones that are made afterwards share it. What is accepted does not change.
     pub fn prepare(&self) {
         self.prepared.get_or_init(|| Box::new(Arc::new(Prepared::new(&self.point))));
     }

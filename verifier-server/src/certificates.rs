@@ -21,8 +21,8 @@ pub struct ShardedCertificateCache {
 type Tail = [u8; 32];
 
 impl ShardedCertificateCache {
-    /// A cache that keeps the last `capacity` certificates, and at most twice as many; of keys the same. Each takes 1 to 2 KiB,
-    /// and from its second use on 10 KiB (Ed25519) or 12 KiB (P-256) more: the table that its verification goes by.
+    /// A cache that keeps the last `capacity` certificates, and at most twice as many; of keys the same. Each takes 1 to 2 KiB, and from
+    /// its second use on the [table](VerifyingKey::prepare) of its key: up to 20 KiB.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self { certificates: Generations::new(capacity), keys: Generations::new(capacity) }
