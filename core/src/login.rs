@@ -122,11 +122,17 @@ impl<'a> UntrustedLogin<'a> {
         &self.claims
     }
 
-    /// Checks the signature of the verifier: spec, V4.3 and V4.10.
+    /// Checks the signature of the verifier, by its key that `kid` names: spec, V4.20 and V4.21.
     ///
     /// # Errors
-    /// [`Code::AlgorithmMismatch`], [`Code::CertificateInvalid`].
+    /// [`Code::UnknownKey`] for another key; [`Code::AlgorithmMismatch`], [`Code::CertificateInvalid`].
     pub fn verify(self, issuer: &VerifyingKey) -> Result<Certificate, Refusal> {
+        if issuer.thumbprint() != self.claims.issuer {
+            return Err(Refusal::new(
+                Code::UnknownKey,
+                "kid of the certificate is not that of its issuer's key",
+            ));
+        }
         if issuer.algorithm() != self.algorithm {
             return Err(Refusal::new(
                 Code::AlgorithmMismatch,

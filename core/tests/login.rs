@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::*;
 
 const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
@@ -108,6 +109,38 @@ fn the_word_of_a_verifier_counts_where_it_is_the_issuer() {
     let mut world = World::new();
     world.trust.trust(identity("carol"), world.call_key.verifying_key().thumbprint());
     assert_eq!(world.call(&certificate).unwrap_err(), Code::KeyRefused, "an identity key signs no requests");
+}
+
+/// A JWS of these parts, whoever is said to have signed it.
+fn jws(header: &str, claims: &str, key: &SigningKey) -> String {
+    let part = |json: &str| Base64UrlUnpadded::encode_string(json.as_bytes());
+    let input = format!("{}.{}", part(header), part(claims));
+    let signature = key.sign(input.as_bytes());
+    issue::attach(input, &signature)
+}
+
+#[test]
+fn a_certificate_verifies_under_the_key_that_it_names() {
+    let world = World::new();
+    let (issuer, other) = (world.issuer.verifying_key(), key(104).verifying_key().clone());
+    let certificate = world.certificate("github:alice", &[]);
+    let verify = |text: &str, key| {
+        let verified = UntrustedLogin::parse(text).unwrap().verify(key);
+        verified.map(|it| it.identity_key()).map_err(|refusal| refusal.code())
+    };
+    assert_eq!(verify(&certificate, issuer), Ok(issuer.thumbprint()));
+    assert_eq!(verify(&certificate, &other), Err(Code::UnknownKey));
+    // Signed by the one, and named by it: the other.
+    let header = |alg: &str, key: &VerifyingKey| {
+        format!(r#"{{"typ":"envelope-login+jwt","alg":"{alg}","kid":"{}"}}"#, key.thumbprint())
+    };
+    let claims = certificate.split('.').nth(1).unwrap();
+    let claims = String::from_utf8(Base64UrlUnpadded::decode_vec(claims).unwrap()).unwrap();
+    let misnamed = jws(&header("Ed25519", &other), &claims, &world.issuer);
+    assert_eq!(verify(&misnamed, issuer), Err(Code::UnknownKey));
+    assert_eq!(verify(&misnamed, &other), Err(Code::CertificateInvalid));
+    let mismatched = jws(&header("ES256", issuer), &claims, &world.issuer);
+    assert_eq!(verify(&mismatched, issuer), Err(Code::AlgorithmMismatch));
 }
 
 #[test]
