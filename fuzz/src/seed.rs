@@ -4,9 +4,18 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{Algorithm, SigningKey};
 use envelope_fuzz::spellings;
 use envelope_test_vectors::{Message, load, root};
+
+/// The header and the claims of a JWS on a line each, and which key of the target `login` signs such: 1 for Ed25519, 2 for P-256.
+fn header_and_claims(jws: &str) -> Option<(u8, Vec<u8>)> {
+    let mut parts = jws.split('.').map(Base64UrlUnpadded::decode_vec);
+    let (header, claims) = (parts.next()?.ok()?, parts.next()?.ok()?);
+    let is_p256 = header.windows(7).any(|bytes| bytes == b"\"ES256\"");
+    Some((1 + u8::from(is_p256), [&header[..], b"\n", &claims].concat()))
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -37,9 +46,21 @@ fn main() -> Result<(), Box<dyn Error>> {
                         let place = u16::try_from(http.len() / 7 * (name.len() % 7)).unwrap_or_default();
                         put("message", &name, &[&place.to_le_bytes()[..], b"x", &http].concat())?;
                     }
-                    if let Some(jws) = value("signature-key").split('"').nth(1) {
+                    match value("signature-key").split('"').collect::<Vec<_>>()[..] {
+                        [scheme, jws, ..] if scheme.ends_with("=jwt;jwt=") => {
+                            put("login", &name, &[&[0, 0, 0, 0], jws.as_bytes()].concat())?;
+                            // Read, as the target signs it anew.
+                            if let Some((kind, text)) = header_and_claims(jws) {
+                                put(
+                                    "login",
+                                    &format!("{name}-read"),
+                                    &[&[0, 0, 0, kind], &text[..]].concat(),
+                                )?;
+                            }
+                        }
                         // The place and the byte come first.
-                        put("certificate", &name, &[&[0, 0, 0], jws.as_bytes()].concat())?;
+                        [_, jws, ..] => put("certificate", &name, &[&[0, 0, 0], jws.as_bytes()].concat())?,
+                        _ => {}
                     }
                 }
             }
