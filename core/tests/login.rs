@@ -111,6 +111,17 @@ fn the_word_of_a_verifier_counts_where_it_is_the_issuer() {
     assert_eq!(world.call(&certificate).unwrap_err(), Code::KeyRefused, "an identity key signs no requests");
 }
 
+#[test]
+fn what_a_login_certificate_claims_can_be_looked_at() {
+    let world = World::new();
+    let certificate = world.certificate("github:alice", &[]);
+    let read = UntrustedLogin::parse(&certificate).unwrap();
+    assert_eq!(read.identity(), Some(&identity("github:alice")));
+    assert_eq!(read.call_key(), world.call_key.verifying_key());
+    assert_eq!(read.issuer_key(), world.issuer.verifying_key().thumbprint());
+    assert_eq!((read.issued(), read.expires()), (NOW, NOW.plus(3600)));
+}
+
 /// A JWS of these parts, whoever is said to have signed it.
 fn jws(header: &str, claims: &str, key: &SigningKey) -> String {
     let part = |json: &str| Base64UrlUnpadded::encode_string(json.as_bytes());
@@ -230,6 +241,21 @@ fn a_user_of_a_provider_is_nobody_where_only_the_registered_are_meant() {
     assert!(!only_token.allows(&alice, "p1"), "a login opens what takes envelopes or identities");
     let by_identity = Pack { signed: false, identity: true, allowed_users: Users::Everybody, ..trusted };
     assert!(by_identity.allows(&alice, "p1"));
+}
+
+#[test]
+fn the_names_of_tokens_are_nobody_elses() {
+    let holder = identity("pack:p1/default/3");
+    assert!(holder.is_reserved() && holder.token() == Some(("p1", "default", 3)));
+    for name in ["pack:/default/3", "pack:p1//3", "pack:p1/default/", "pack:p1/default", "pack:p1/default/x"]
+    {
+        assert!(identity(name).is_reserved(), "{name}");
+        assert_eq!(identity(name).token(), None, "{name}");
+    }
+    for name in ["alice", "pack", "packs:p1/default/3", "github:pack:p1/default/3"] {
+        assert!(!identity(name).is_reserved(), "{name}");
+        assert_eq!(identity(name).token(), None, "{name}");
+    }
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn what_no_reader_would_take_is_not_written() {
     let refused = |succession: Succession<'_>| succession.draft().unwrap_err().code();
     assert_eq!(refused(succession(new_key, Succession::MAX_OVERLAP + 1)), Code::WindowTooLong);
     assert_eq!(refused(succession(old_key, 0)), Code::KeyRefused);
+    assert!(succession(new_key, Succession::MAX_OVERLAP).draft().is_ok());
     let unsigned = succession(new_key, 0).draft().unwrap();
     let signature = Signature::from_bytes([0; 64]);
     for signatures in [[].as_slice(), &[signature], &[signature; 3]] {
