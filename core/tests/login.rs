@@ -239,6 +239,11 @@ fn a_user_of_a_provider_is_nobody_where_only_the_registered_are_meant() {
     assert!(Pack { owner: Some(identity("alice")), ..trusted.clone() }.allows(&alice, "p1"));
     let only_token = Pack { signed: false, token: true, allowed_users: Users::Everybody, ..trusted.clone() };
     assert!(!only_token.allows(&alice, "p1"), "a login opens what takes envelopes or identities");
+    let open = Pack { signed: false, ..Pack::open() };
+    assert!(!open.allows_when_closed(&alice, Some("p1")), "nor where nothing else is taken");
+    assert!(
+        Pack { identity: true, allowed_users: Users::Everybody, ..open }.allows_when_closed(&alice, None)
+    );
     let by_identity = Pack { signed: false, identity: true, allowed_users: Users::Everybody, ..trusted };
     assert!(by_identity.allows(&alice, "p1"));
 }
