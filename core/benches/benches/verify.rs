@@ -25,7 +25,7 @@ fn whole<C: CertificateCache>(
     certificates: C,
 ) {
     let signer = caller.signer().unwrap();
-    let requests: Vec<_> = (0..4096).map(|nonce| header(&sign(&signer, nonce).unwrap())).collect();
+    let requests: Vec<_> = (0..4096).map(|nonce| header(&sign(&signer, nonce, NOW).unwrap())).collect();
     let mut server = Server::new(caller, certificates).unwrap();
     let mut at = 0;
     group.bench_function(name, |bencher| {
@@ -48,14 +48,14 @@ fn every_stage(group: &mut BenchmarkGroup<'_, WallTime>, caller: &Caller) {
 }
 
 fn refusals(group: &mut BenchmarkGroup<'_, WallTime>, caller: &Caller) {
-    let request = header(&sign(&caller.signer().unwrap(), 0).unwrap());
+    let request = header(&sign(&caller.signer().unwrap(), 0, NOW).unwrap());
     let mut garbage = request.clone();
     for (name, value) in &mut garbage {
         if name.eq_ignore_ascii_case("signature-input") {
             value.truncate(40);
         }
     }
-    let another = Caller::new(Algorithm::P256).unwrap();
+    let another = Caller::new(Algorithm::P256, NOW).unwrap();
     let mut server = Server::new(caller, cache()).unwrap();
     let mut stranger = Server::new(&another, cache()).unwrap();
     assert_eq!(server.admit(&request, NOW).unwrap(), Decision::Allow);
@@ -73,7 +73,7 @@ fn refusals(group: &mut BenchmarkGroup<'_, WallTime>, caller: &Caller) {
 
 fn ed25519(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("Ed25519");
-    let caller = Caller::new(Algorithm::Ed25519).unwrap();
+    let caller = Caller::new(Algorithm::Ed25519, NOW).unwrap();
     let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
     let (verifying_key, signature) = (key.verifying_key(), key.sign(&MESSAGE));
 
@@ -95,12 +95,14 @@ fn ed25519(criterion: &mut Criterion) {
     refusals(&mut group, &caller);
     group.bench_function("dalek sign", |bencher| bencher.iter(|| key.sign(black_box(&MESSAGE))));
     let signer = caller.signer().unwrap();
-    group.bench_function("envelope sign", |bencher| bencher.iter(|| sign(black_box(&signer), 1).unwrap()));
+    group.bench_function("envelope sign", |bencher| {
+        bencher.iter(|| sign(black_box(&signer), 1, NOW).unwrap())
+    });
 }
 
 fn p256(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("P-256");
-    let caller = Caller::new(Algorithm::P256).unwrap();
+    let caller = Caller::new(Algorithm::P256, NOW).unwrap();
     let key = p256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap();
     let signature: p256::ecdsa::Signature = key.sign(&MESSAGE);
     let verifying_key = *key.verifying_key();
@@ -118,7 +120,9 @@ fn p256(criterion: &mut Criterion) {
         bencher.iter(|| -> p256::ecdsa::Signature { key.sign(black_box(&MESSAGE)) });
     });
     let signer = caller.signer().unwrap();
-    group.bench_function("envelope sign", |bencher| bencher.iter(|| sign(black_box(&signer), 1).unwrap()));
+    group.bench_function("envelope sign", |bencher| {
+        bencher.iter(|| sign(black_box(&signer), 1, NOW).unwrap())
+    });
 }
 
 criterion_group! {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use envelope_core::{
     Access, Algorithm, Authorities, Certificate, CertificateCache, Decision, Field, Grant, Identity, Issue,
     MemoryReplayCache, Pack, Policy, Refusal, ReplayCache, Request, SignatureUse, Signed, Signer, SigningKey,
-    Thumbprint, Timestamp, TrustList, Verifier, VerifyingKey,
+    Thumbprint, Timestamp, TrustList, Verifier, VerifyingKey, Window,
 };
 use envelope_verifier::ShardedCertificateCache;
 
-/// When everything happens.
+/// When everything happens that asks no clock.
 pub const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
 /// The target of every request.
 pub const TARGET: &str = "/api/pack/p1/agent?lang=en";
@@ -54,13 +54,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller with a certificate that is good for an hour.
-    pub fn new(algorithm: Algorithm) -> Result<Self, Refusal> {
+    /// A caller with a certificate that is good for an hour from `now` on.
+    pub fn new(algorithm: Algorithm, now: Timestamp) -> Result<Self, Refusal> {
         let identity_key = SigningKey::from_bytes(algorithm, &[1; 32])?;
         let call_key = SigningKey::from_bytes(algorithm, &[2; 32])?;
         let issue = Issue {
             call_key: call_key.verifying_key(),
-            issued: NOW,
+            issued: now,
             lifetime: 3600,
             id: "AAAAAAAAAAAAAAAAAAAAAA",
             grant: Grant::everything(),
@@ -81,10 +81,10 @@ impl Caller {
 }
 
 /// Signs the request, with a nonce of its own.
-pub fn sign(signer: &Signer<'_>, nonce: u64) -> Result<Signed, Refusal> {
+pub fn sign(signer: &Signer<'_>, nonce: u64, now: Timestamp) -> Result<Signed, Refusal> {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&nonce.to_le_bytes());
-    signer.sign(&Request::new("POST", URL, &FIELDS), Some(&BODY), NOW, &bytes)
+    signer.sign(&Request::new("POST", URL, &FIELDS), Some(&BODY), now, &bytes)
 }
 
 /// The whole header as a server reads it.
@@ -111,7 +111,9 @@ impl<C: CertificateCache> Server<C> {
         let thumbprint = caller.identity_key.verifying_key().thumbprint();
         trust.trust(Identity::new("alice").expect("a name"), thumbprint);
         Ok(Self {
-            verifier: Verifier::new(Authorities::new(["pack.example"])?).with_certificates(certificates),
+            verifier: Verifier::new(Authorities::new(["pack.example"])?)
+                .with_window(Window::new(300).expect("a window"))
+                .with_certificates(certificates),
             trust,
             policy: Policy::new(Pack::trusted()),
             replay: MemoryReplayCache::new(10_000_000, [3; 16]),
