@@ -8,8 +8,8 @@ use envelope_core::{
     Access, Caller, CertificateCache, Code, Field, Intact, Pack, Policy, Refusal, Request, SharedReplayCache,
     SignatureUse, Trust, Verified, Verifier, is_enveloped,
 };
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -309,17 +309,23 @@ where
         return Err(TOO_LARGE);
     }
     let mut body = std::pin::pin!(body);
-    let mut whole = BytesMut::new();
+    // Most bodies arrive in one piece, which is kept as it is.
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive whole"))?;
         let Ok(chunk) = frame.into_data() else { continue };
-        if whole.len() + chunk.len() > max_body {
+        if first.len() + whole.len() + chunk.len() > max_body {
             return Err(TOO_LARGE);
         }
         seen(&chunk);
-        whole.extend_from_slice(&chunk);
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
+        }
     }
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 /// Every header line, in order of names; lines of one name in the order in which they came.
@@ -363,7 +369,11 @@ pub(crate) fn strip_envelope_fields(headers: &mut HeaderMap) {
 
 /// Takes out the fields whose name `matches`, as CGI and its heirs would read it: with `-` for `_`.
 pub(crate) fn strip_fields(headers: &mut HeaderMap, matches: impl Fn(&str) -> bool) {
-    let matching = headers.keys().filter(|name| matches(&name.as_str().replace('_', "-")));
+    let as_read = |name: &HeaderName| -> bool {
+        let name = name.as_str();
+        if name.contains('_') { matches(&name.replace('_', "-")) } else { matches(name) }
+    };
+    let matching = headers.keys().filter(|name| as_read(name));
     for name in matching.cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
