@@ -69,7 +69,8 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
         }
     };
     app.known().catch_up().await?;
-    if !app.known().pack(pack).agents.is_empty() {
+    let rules = app.known().pack(pack);
+    if !rules.agents.is_empty() {
         return Err(Refusal::new(
             Code::AgentNotAllowed,
             "rules per agent need the body: this pack needs the gateway",
@@ -77,7 +78,7 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     }
     let access = Access { pack, ..Access::CALL };
     let caller = app.guard().admit_without_body(&head, &access).await?;
-    log_allowed(app, &head, pack, caller.as_ref());
+    log_allowed(app, &head, pack, &rules, caller.as_ref());
     Ok(caller)
 }
 

@@ -7,6 +7,7 @@ use envelope_core::{Access, Backing, Caller, Code, Pack, Refusal, target};
 use http::Method;
 use http::request::Parts;
 
+use super::browsers::Browsers;
 use super::listen::Peer;
 use super::members::Members;
 use super::routes::App;
@@ -30,7 +31,15 @@ pub(crate) async fn handle(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    forward(&app, peer, request).await.unwrap_or_else(|refusal| problem(refusal, app.now()))
+    // Only the gateway has browsers at the other end.
+    if let Some(answer) = app.browsers().preflight(request.method(), request.headers()) {
+        return answer;
+    }
+    let reader = app.browsers().reader(request.headers());
+    let answer = forward(&app, peer, request).await;
+    let mut answer = answer.unwrap_or_else(|refusal| problem(refusal, app.now()));
+    Browsers::expose(reader, &mut answer);
+    answer
 }
 
 async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Refusal> {
@@ -56,12 +65,13 @@ async fn forward(app: &App, peer: Peer, request: Request) -> Result<Response, Re
     check_framing(&head)?;
     app.browsers().check(&head, app.guard().verifier().authorities())?;
     let way = Way { app, peer, upstream };
+    // Boxed, but for calls: what those wait for is moved about, and would be as large as the largest of these.
     match place {
         Place::Pack { guid, path: Some(path) } => call(&way, guid, path, head, body).await,
-        Place::Pack { guid, path: None } => deploy::tear_down(&way, guid, head, body).await,
-        Place::Deploy(kind) => deploy::deploy(&way, kind, head, body).await,
-        Place::List => lists::packs(&way, head, body).await,
-        Place::Elsewhere => lists::route(&way, app.route(&head).ok_or(NOT_HERE)?, head, body).await,
+        Place::Pack { guid, path: None } => Box::pin(deploy::tear_down(&way, guid, head, body)).await,
+        Place::Deploy(kind) => Box::pin(deploy::deploy(&way, kind, head, body)).await,
+        Place::List => Box::pin(lists::packs(&way, head, body)).await,
+        Place::Elsewhere => Box::pin(lists::route(&way, app.route(&head).ok_or(NOT_HERE)?, head, body)).await,
         Place::Near | Place::Own => Err(NOT_HERE),
     }
 }
@@ -78,12 +88,12 @@ async fn call(
     let agent_of = |rules: &Pack, body: &[u8]| way.app.agent_calls().agent(rules, &head, path, body);
     let admission = way.app.guard().admit(&head, body, &access, agent_of);
     let mut admitted = way.in_time(admission).await?;
-    say_allowed(way, &head, Some(guid), admitted.caller.as_ref());
+    log_allowed(way.app, &head, access.pack, &admitted.rules, admitted.caller.as_ref());
     if let Some(member) = way.app.user_member() {
         name_user(member, &mut head, &mut admitted)?;
     }
     if lists::has_agents(&admitted.rules, &head, path) {
-        return Ok(lists::agents(way, path, head, admitted).await);
+        return Ok(Box::pin(lists::agents(way, path, head, admitted)).await);
     }
     Ok(way.send(head, admitted).await)
 }
@@ -130,13 +140,18 @@ impl Way<'_> {
 
 /// The line by which `envelope-verifier report` knows who calls, and by what.
 pub(super) fn say_allowed(way: &Way<'_>, head: &Parts, pack: Option<&str>, caller: Option<&Caller>) {
-    log_allowed(way.app, head, pack, caller);
+    log_allowed(way.app, head, pack, &way.app.known().pack(pack), caller);
 }
 
-/// The same for a request that a proxy holds.
-pub(super) fn log_allowed(app: &App, head: &Parts, pack: Option<&str>, caller: Option<&Caller>) {
+/// The same where the rules of the pack are at hand.
+pub(super) fn log_allowed(
+    app: &App,
+    head: &Parts,
+    pack: Option<&str>,
+    rules: &Pack,
+    caller: Option<&Caller>,
+) {
     let client = app.proxies().client(head);
-    let rules = app.known().pack(pack);
     // Who gets in only because anybody does would be refused with a credential, too.
     let is_lost = |caller: &Caller| rules.open && pack.is_some() && !rules.allows_when_closed(caller, pack);
     let required = caller.is_some_and(is_lost).then_some("refused");
@@ -153,5 +168,27 @@ pub(super) fn log_allowed(app: &App, head: &Parts, pack: Option<&str>, caller: O
             tracing::info!(credential, pack, identity = %caller.identity(), %client, keyid, required, "allowed");
         }
         None => tracing::info!(credential = "none", pack, %client, "allowed"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::server::{Flags, Known};
+
+    /// It is moved several times before it is waited for.
+    #[tokio::test]
+    async fn what_a_call_waits_for_is_small() {
+        let (here, clock) = (SocketAddr::from((Ipv4Addr::LOCALHOST, 7998)), Clock::system());
+        let config = Flags::default().resolve().unwrap();
+        let known = Arc::new(Known::open(&config, here, &clock).await.unwrap());
+        let app = App::new(&config, here, clock, known, None).unwrap();
+        let size = size_of_val(&forward(&app, Peer(here), Request::new(Body::empty())));
+        assert!(size < 8 << 10, "{size} bytes");
     }
 }

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, extract};
@@ -107,19 +105,15 @@ impl App {
         })))
     }
 
-    /// The routes. Only the gateway has browsers at the other end.
+    /// The routes.
     pub fn router(self) -> Router {
-        let gateway = Router::new()
-            .fallback(gateway::handle)
-            .layer(middleware::from_fn_with_state(self.clone(), cross_origin))
-            .with_state(self.clone());
         Router::new()
             .route("/verify", any(forward_auth::handle))
             .route("/.well-known/envelope", get(describe))
             .route("/health", get(health))
             .merge(api::routes())
+            .fallback(gateway::handle)
             .with_state(self)
-            .fallback_service(gateway)
     }
 
     pub(crate) fn guard(&self) -> &Guard<Arc<Known>, Arc<Known>> {
@@ -219,16 +213,6 @@ fn leads_to(upstream: &http::Uri, address: SocketAddr) -> bool {
     let here = |ip: IpAddr| ip == address.ip() || (address.ip().is_unspecified() && ip.is_loopback());
     let is_here = if host == "localhost" { address.ip().is_loopback() } else { host.parse().is_ok_and(here) };
     is_here && upstream.port_u16().unwrap_or(80) == address.port()
-}
-
-async fn cross_origin(State(app): State<App>, request: Request, next: Next) -> Response {
-    if let Some(answer) = app.0.browsers.preflight(request.method(), request.headers()) {
-        return answer;
-    }
-    let reader = app.0.browsers.reader(request.headers());
-    let mut response = next.run(request).await;
-    Browsers::expose(reader, &mut response);
-    response
 }
 
 async fn health() -> Response {

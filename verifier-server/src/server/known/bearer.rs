@@ -44,7 +44,8 @@ impl Rules for Known {
             if !rules.identity {
                 return Ok(None);
             }
-            self.user(bearer, address).await.map(|user| self.caller(&user))
+            // Boxed, as all that few requests come to: the future of every request would be as large.
+            Box::pin(self.user(bearer, address)).await.map(|user| self.caller(&user))
         };
         let told = match found {
             Ok(caller) => return Ok(Some(caller)),
@@ -66,7 +67,7 @@ impl Known {
         let caller = self.packs.holder(&mac, guid, self.clock.now()).ok_or(NO_GOOD)?;
         // Whoever has the token has got the answer: from its first use on, nobody repeats the deployment.
         if self.packs.find(guid).is_some_and(|pack| pack.deployment.is_some()) {
-            self.end_repetition(guid).await?;
+            Box::pin(self.end_repetition(guid)).await?;
         }
         Ok(caller)
     }

@@ -91,7 +91,7 @@ impl Known {
         if stored.store.header()? == **stored.seen.load() {
             return Ok(());
         }
-        self.load(stored, |_| ()).await
+        Box::pin(self.load(stored, |_| ())).await
     }
 
     async fn load(&self, stored: &Stored, mut look: impl FnMut(&Record)) -> Result<(), StoreError> {
