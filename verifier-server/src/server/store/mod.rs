@@ -18,7 +18,8 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use envelope_core::{Record, Thumbprint};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use self::change::Change;
@@ -85,6 +86,14 @@ pub(crate) struct RevokedCertificate {
     pub(crate) id: String,
 }
 
+/// A row, and where in its table it lies.
+#[derive(sqlx::FromRow)]
+struct Placed<T> {
+    place: i64,
+    #[sqlx(flatten)]
+    row: T,
+}
+
 /// How many records are held in memory at a time while they are read.
 const PORTION: i64 = 10_000;
 
@@ -125,6 +134,10 @@ impl News<'_> {
         after: i64,
         mut take: impl FnMut(Record),
     ) -> Result<(), StoreError> {
+        if after == 0 {
+            let all = "SELECT rowid AS place, * FROM known_key WHERE rowid > $1 ORDER BY rowid LIMIT $2";
+            return self.all(all, |row: KeyRow| row.record().map(&mut take)).await;
+        }
         let mut last = (after.saturating_add(1), String::new());
         loop {
             let rows: Vec<KeyRow> = sqlx::query_as(
@@ -143,6 +156,27 @@ impl News<'_> {
                 Some(row) => last = (row.changed, row.thumbprint),
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// Every row of a table, in the order in which they lie in the file: by an index, a million rows are a million places to read from.
+    async fn all<R>(
+        &mut self,
+        query: &'static str,
+        mut take: impl FnMut(R) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        let mut last = i64::MIN;
+        loop {
+            let rows: Vec<Placed<R>> =
+                sqlx::query_as(query).bind(last).bind(PORTION).fetch_all(&mut *self.reader).await?;
+            match rows.last() {
+                Some(row) => last = row.place,
+                None => return Ok(()),
+            }
+            rows.into_iter().try_for_each(|row| take(row.row))?;
         }
     }
 

@@ -44,6 +44,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
             .foreign_keys(true)
+            // The thread that asks SQLite does not wait for whoever takes the rows, nor those for it, at every few of them.
+            .row_buffer_size(1024)
             .disable_statement_logging();
         let mut reader = options.connect().await.map_err(|error| unusable(error.into()))?;
         MIGRATIONS.run_direct(None, &mut reader, false).await.map_err(|error| outdated(&path, error))?;

@@ -258,6 +258,10 @@ impl News<'_> {
         after: i64,
         mut take: impl FnMut(PackRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        if after == 0 {
+            let all = "SELECT rowid AS place, * FROM pack WHERE rowid > $1 ORDER BY rowid LIMIT $2";
+            return self.all(all, take).await;
+        }
         let mut last = (after.saturating_add(1), String::new());
         loop {
             let rows: Vec<PackRow> = sqlx::query_as(
@@ -280,6 +284,10 @@ impl News<'_> {
         after: i64,
         mut take: impl FnMut(TokenRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        if after == 0 {
+            let all = "SELECT rowid AS place, * FROM pack_token WHERE rowid > $1 ORDER BY rowid LIMIT $2";
+            return self.all(all, take).await;
+        }
         let mut last = (after.saturating_add(1), String::new());
         loop {
             let rows: Vec<TokenRow> = sqlx::query_as(
