@@ -1,7 +1,5 @@
 //! The server behind the gateway: requests go to it as they came, answers come back as they arrive.
 
-mod connection;
-
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,13 +7,14 @@ use bytes::Bytes;
 use envelope_core::{Caller, Code, Refusal};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::uri::{self, Authority, PathAndQuery};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Uri, Version};
 use http_body_util::Full;
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 
-use self::connection::Connections;
 use super::config::ConfigError;
 use super::hop::Hop;
 use super::packs::token;
@@ -38,9 +37,8 @@ const HOP_BY_HOP: [&str; 10] = [
 /// A client for one upstream.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    /// What a request for a tunnel (`CONNECT`) names.
-    authority: Option<Authority>,
-    connections: Connections,
+    origin: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     timeout: Duration,
 }
 
@@ -89,8 +87,12 @@ impl Upstream {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let authority = origin.authority().cloned();
-        Ok(Self { authority, connections: Connections::new(origin, connector), timeout })
+        let client = Client::builder(TokioExecutor::new())
+            .http1_preserve_header_case(true)
+            .set_host(false)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(connector);
+        Ok(Self { origin, client, timeout })
     }
 
     /// Sends an admitted request on.
@@ -101,7 +103,7 @@ impl Upstream {
         hop: Hop,
     ) -> Result<Response<Body>, UpstreamError> {
         let request = self.request(head, admitted, hop).ok_or(UpstreamError::Unreachable)?;
-        let answer = tokio::time::timeout(self.timeout, self.connections.send(request)).await;
+        let answer = tokio::time::timeout(self.timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| UpstreamError::Late)?.map_err(|error| {
             tracing::warn!(%error, "upstream");
             UpstreamError::Unreachable
@@ -124,13 +126,9 @@ impl Upstream {
         if let Some(length) = head.headers.get_mut(header::CONTENT_LENGTH) {
             *length = HeaderValue::from(admitted.body.len());
         }
-        let mut uri = uri::Parts::default();
-        if head.method == Method::CONNECT {
-            uri.authority = self.authority.clone();
-        } else {
-            let target = head.uri.path_and_query().cloned();
-            uri.path_and_query = Some(target.unwrap_or(PathAndQuery::from_static("/")));
-        }
+        let mut uri = self.origin.clone().into_parts();
+        uri.path_and_query =
+            Some(head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
         head.uri = Uri::from_parts(uri).ok()?;
         head.version = Version::HTTP_11;
         strip_hop_by_hop(&mut head.headers);
