@@ -11,8 +11,10 @@ use envelope_bench::{Caller, KeysAlone, NOW, Server, header, sign};
 use envelope_core::{Algorithm, CertificateCache, Code, Decision, Uncached};
 use envelope_verifier::ShardedCertificateCache;
 
-/// As long as the base of these requests.
-const MESSAGE: [u8; 1400] = [b'm'; 1400];
+/// As long as the base of a request of the caller.
+fn message(caller: &Caller) -> Vec<u8> {
+    sign(&caller.signer().unwrap(), 0, NOW).unwrap().base().as_bytes().to_vec()
+}
 
 fn cache() -> ShardedCertificateCache {
     ShardedCertificateCache::new(1024)
@@ -74,26 +76,27 @@ fn refusals(group: &mut BenchmarkGroup<'_, WallTime>, caller: &Caller) {
 fn ed25519(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("Ed25519");
     let caller = Caller::new(Algorithm::Ed25519, NOW).unwrap();
+    let message = message(&caller);
     let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
-    let (verifying_key, signature) = (key.verifying_key(), key.sign(&MESSAGE));
+    let (verifying_key, signature) = (key.verifying_key(), key.sign(&message));
 
     let parsed = aws::ParsedPublicKey::new(&aws::ED25519, verifying_key.to_bytes()).unwrap();
     group.bench_function("aws-lc-rs verify", |bencher| {
-        bencher.iter(|| parsed.verify_sig(black_box(&MESSAGE), &signature.to_bytes()).unwrap());
+        bencher.iter(|| parsed.verify_sig(black_box(&message), &signature.to_bytes()).unwrap());
     });
     every_stage(&mut group, &caller);
     group.bench_function("dalek verify_strict", |bencher| {
-        bencher.iter(|| verifying_key.verify_strict(black_box(&MESSAGE), &signature).unwrap());
+        bencher.iter(|| verifying_key.verify_strict(black_box(&message), &signature).unwrap());
     });
     group.bench_function("dalek verify", |bencher| {
-        bencher.iter(|| verifying_key.verify(black_box(&MESSAGE), &signature).unwrap());
+        bencher.iter(|| verifying_key.verify(black_box(&message), &signature).unwrap());
     });
     let public = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, verifying_key.to_bytes());
     group.bench_function("ring verify", |bencher| {
-        bencher.iter(|| public.verify(black_box(&MESSAGE), &signature.to_bytes()).unwrap());
+        bencher.iter(|| public.verify(black_box(&message), &signature.to_bytes()).unwrap());
     });
     refusals(&mut group, &caller);
-    group.bench_function("dalek sign", |bencher| bencher.iter(|| key.sign(black_box(&MESSAGE))));
+    group.bench_function("dalek sign", |bencher| bencher.iter(|| key.sign(black_box(&message))));
     let signer = caller.signer().unwrap();
     group.bench_function("envelope sign", |bencher| {
         bencher.iter(|| sign(black_box(&signer), 1, NOW).unwrap())
@@ -104,20 +107,21 @@ fn p256(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("P-256");
     let caller = Caller::new(Algorithm::P256, NOW).unwrap();
     let key = p256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap();
-    let signature: p256::ecdsa::Signature = key.sign(&MESSAGE);
+    let message = message(&caller);
+    let signature: p256::ecdsa::Signature = key.sign(&message);
     let verifying_key = *key.verifying_key();
 
     let bytes = verifying_key.to_sec1_bytes();
     let parsed = aws::ParsedPublicKey::new(&aws::ECDSA_P256_SHA256_FIXED, &bytes).unwrap();
     group.bench_function("aws-lc-rs verify", |bencher| {
-        bencher.iter(|| parsed.verify_sig(black_box(&MESSAGE), &signature.to_bytes()).unwrap());
+        bencher.iter(|| parsed.verify_sig(black_box(&message), &signature.to_bytes()).unwrap());
     });
     every_stage(&mut group, &caller);
     group.bench_function("p256 verify", |bencher| {
-        bencher.iter(|| verifying_key.verify(black_box(&MESSAGE), &signature).unwrap());
+        bencher.iter(|| verifying_key.verify(black_box(&message), &signature).unwrap());
     });
     group.bench_function("p256 sign", |bencher| {
-        bencher.iter(|| -> p256::ecdsa::Signature { key.sign(black_box(&MESSAGE)) });
+        bencher.iter(|| -> p256::ecdsa::Signature { key.sign(black_box(&message)) });
     });
     let signer = caller.signer().unwrap();
     group.bench_function("envelope sign", |bencher| {
