@@ -145,6 +145,8 @@ codes! {
     ProviderUnavailable = "provider-unavailable", Policy, 503, "the identity provider does not answer";
     /// Too many credentials that were no good came from the address.
     TooManyAttempts = "too-many-attempts", Policy, 429, "too many bad credentials";
+    /// The receipt of the request cannot be written, and none is let through without.
+    AuditUnavailable = "audit-unavailable", Policy, 503, "the audit log cannot be written";
 }
 
 impl Code {

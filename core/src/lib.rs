@@ -16,6 +16,8 @@
 //! What is known of keys changes by the rules of [`registry`]: keys are registered, name their successor ([`succession`]),
 //! retire ([`retirement`]), are revoked ([`revocation`]); all of it in `spec/keys.md`.
 //!
+//! [`receipt`] is what an audit log keeps of it: enough to verify every signature again (`spec/receipts.md`).
+//!
 //! [`sign`] and [`issue`] are the other direction; [`Document`] is a signed request as JSON; [`error`] is the one table of
 //! everything that can go wrong.
 //!
@@ -92,6 +94,7 @@ mod json;
 pub mod key;
 pub mod login;
 pub mod policy;
+pub mod receipt;
 pub mod registry;
 pub mod replay;
 pub mod request;

@@ -244,11 +244,20 @@ fn every_code_of_the_table_over_the_wire() {
     assert_eq!((answer.status, answer.code().as_str()), (503, "revocation-stale"));
     reached.insert("revocation-stale".into());
 
-    // `replay-unavailable` needs a cache that fails: tests/layer.rs. The last two need an identity provider, and somebody who
-    // tries: tests/identity.rs. `unknown-key` is never told.
+    // `replay-unavailable` needs a cache that fails: tests/layer.rs. The next two need an identity provider, and somebody who
+    // tries: tests/identity.rs; the last one a full disk: tests/audit.rs. `unknown-key` is never told.
     let missing: Vec<&str> =
         Code::ALL.iter().map(|code| code.as_str()).filter(|code| !reached.contains(*code)).collect();
-    assert_eq!(missing, ["unknown-key", "replay-unavailable", "provider-unavailable", "too-many-attempts"]);
+    assert_eq!(
+        missing,
+        [
+            "unknown-key",
+            "replay-unavailable",
+            "provider-unavailable",
+            "too-many-attempts",
+            "audit-unavailable"
+        ]
+    );
 }
 
 /// One byte of a request that works, changed in every way that matters.
