@@ -11,6 +11,7 @@ from envelope.document import read_document
 from envelope.encoding import read_base64
 from envelope.keys import read_jwk
 from envelope.policy import Access, Policy
+from envelope.receipts import Auditor
 from envelope.refusal import Refusal
 from envelope.registry import CALL, IDENTITY, Record, Registry
 from envelope.replay import ReplayCache, UnavailableCache
@@ -45,6 +46,8 @@ def run_all() -> Iterator[tuple[str, Path, list[Difference]]]:
     for path in sorted(ROOT.glob("statements/*.json")):
         topic = "statements/" + path.name.partition("-")[0]
         yield topic, path, run(run_statements, path)
+    path = ROOT / "receipts/example.jsonl"
+    yield "receipts", path, run_log(path)
 
 
 def run(vector_runner: Callable[[dict[str, Any]], list[Difference]], path: Path) -> list[Difference]:
@@ -160,6 +163,32 @@ def run_statements(vector: dict[str, Any]) -> list[Difference]:
         if expected != (said, content, got):
             differences.append((expected, (said, content, got)))
     return differences
+
+
+def run_log(path: Path) -> list[Difference]:
+    """The example log, whole; then with each of its lines changed, dropped, and swapped with the next."""
+    key = (ROOT / "receipts/key").read_text(encoding="ascii").strip()
+    lines = path.read_bytes().splitlines()
+    count = len(lines)
+    wholes = [("valid", lines)]
+    for at in range(count):
+        changed = [*lines[:at], lines[at].replace(b'"time":17', b'"time":18', 1), *lines[at + 1 :]]
+        wholes.append(("refused", changed))
+        if at + 1 < count:
+            wholes.append(("refused", [*lines[:at], *lines[at + 1 :]]))
+            wholes.append(("refused", [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]))
+    return [(expected, got) for expected, log in wholes if (got := audit(log, key)) != expected]
+
+
+def audit(lines: list[bytes], key: str) -> str:
+    """Whether a log verifies, with four envelopes in it."""
+    auditor = Auditor(key)
+    try:
+        for line in lines:
+            auditor.line(line)
+    except Refusal:
+        return "refused"
+    return "valid" if auditor.proven == 4 else f"{auditor.proven} proven"
 
 
 def take(registry: Registry, step: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:

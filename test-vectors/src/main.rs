@@ -41,6 +41,9 @@ fn wanted() -> Result<Files, Box<dyn Error>> {
     for vector in &statements {
         files.insert(root().join("statements").join(format!("{}.json", vector.name)), to_pretty(vector)?);
     }
+    let (log, key) = generator::receipts();
+    files.insert(root().join("receipts/example.jsonl"), log);
+    files.insert(root().join("receipts/key"), format!("{key}\n"));
     let repository = root().parent().ok_or("the crate lies in no repository")?;
     for section in generator::sections(&vectors, &statements) {
         let path = repository.join(section.file);
@@ -96,10 +99,10 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(repository).unwrap_or(path).display().to_string()
 }
 
-/// The files under `vectors/` and `statements/` that nobody wants.
+/// The files under `vectors/`, `statements/` and `receipts/` that nobody wants.
 fn superfluous(wanted: &Files) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut found = Vec::new();
-    let mut directories = vec![root().join("vectors"), root().join("statements")];
+    let mut directories = vec![root().join("vectors"), root().join("statements"), root().join("receipts")];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();

@@ -63,11 +63,7 @@ class Verifier:
             self.policy.check_nobody(access)
             return None
         envelope = read_envelope(request)
-        authority, base = self._coverage(request, envelope)
-        self._time(envelope, now)
-        caller = self._caller(envelope, now)
-        genuine = caller.key.verifies(envelope.signature, base_bytes(base))
-        refuse_if(not genuine, "bad-signature", "V5.1")
+        caller, authority, base = self._head(request, envelope, now)
         later = now if now_after_body is None else now_after_body
         self._body(request.body or b"", envelope, later)
         later = later if now_at_replay is None else now_at_replay
@@ -75,6 +71,21 @@ class Verifier:
         self.replay.remember(keyid, envelope.nonce, envelope.created, envelope.expires, later)
         self.policy.check_identity(self._who(caller), caller.certificate, authority, access)
         return Verified(caller.identity, keyid, base)
+
+    def verify_head(self, request: Request, now: int) -> tuple[Caller, list[str]]:
+        """Stages 1 to 5 of a request that has an envelope: the caller, and the lines of the base."""
+        check_head(request)
+        caller, _, base = self._head(request, read_envelope(request), now)
+        return caller, base
+
+    def _head(self, request: Request, envelope: Envelope, now: int) -> tuple[Caller, str, list[str]]:
+        """Stages 2 to 5; with `@authority`."""
+        authority, base = self._coverage(request, envelope)
+        self._time(envelope, now)
+        caller = self._caller(envelope, now)
+        genuine = caller.key.verifies(envelope.signature, base_bytes(base))
+        refuse_if(not genuine, "bad-signature", "V5.1")
+        return caller, authority, base
 
     def _who(self, caller: Caller) -> Who:
         """Whom the rules of stage 8 mean."""

@@ -4,6 +4,7 @@ mod certificate;
 mod draft;
 mod keys;
 mod members;
+mod receipts;
 mod sequence;
 mod spec;
 mod stage;
@@ -12,6 +13,7 @@ mod statement;
 use envelope_core::Code;
 use envelope_test_vectors::{Exchange, Pack, Step, Users, Vector, Verifier};
 
+pub(crate) use receipts::example as receipts;
 pub(crate) use spec::sections;
 pub(crate) use statement::vectors as statements;
 
