@@ -1,5 +1,6 @@
 //! The command line: names, flags and help texts, defined once for the program, the man pages and the completions.
 
+mod audit;
 mod call;
 mod key;
 mod lazy;
@@ -15,6 +16,7 @@ use envelope_core::Authorities;
 use crate::clock::{Lifetime, Moment};
 use crate::identity::Name;
 
+pub(crate) use audit::{Audit, AuditShow, AuditVerify, Decision};
 pub(crate) use call::{Call, CredentialKind, Login, Logout, PlainHttp};
 pub(crate) use key::{
     ExportFormat, Key, KeyAlgorithm, KeyExport, KeyFormat, KeyImport, KeyList, KeyShow, Keygen, NewKey,
@@ -150,6 +152,9 @@ pub(crate) enum Command {
     /// Reads a JSON envelope document, a raw HTTP/1.1 request or a certificate, and prints its values, each marked untrusted,
     /// and the signature base.
     Inspect(Lazy<Inspect>),
+    /// Verify the audit log of a verifier again, or show what is in it
+    #[command(subcommand)]
+    Audit(Audit),
     /// As an admin, print a ticket that makes one new key known to the verifier, once
     Ticket(Lazy<Ticket>),
     /// As an admin, make a key known to the verifier

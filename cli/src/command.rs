@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod admin;
+mod audit;
 mod call;
 mod certify;
 mod completions;
@@ -18,7 +19,7 @@ mod rotate;
 mod sign;
 mod verify;
 
-use crate::args::{Cli, Command, Key, Lazy, Pack};
+use crate::args::{Audit, Cli, Command, Key, Lazy, Pack};
 use crate::error::Error;
 
 pub(crate) use sign::shell_quote;
@@ -37,6 +38,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Call(Lazy(args)) => call::run(named, args),
         Command::Verify(Lazy(args)) => verify::run(&args),
         Command::Inspect(Lazy(args)) => inspect::run(&args),
+        Command::Audit(Audit::Verify(Lazy(args))) => audit::verify(&args),
+        Command::Audit(Audit::Show(Lazy(args))) => audit::show(&args),
         Command::Certify(Lazy(args)) => certify::run(&identity, args),
         Command::Enroll(Lazy(args)) => enroll::run(&identity, args),
         Command::Rotate(Lazy(args)) => rotate::run(&identity, args),

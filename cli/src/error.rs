@@ -7,6 +7,7 @@ mod text;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use envelope_core::receipt::Flaw;
 use envelope_core::{Code, Identity, Refusal};
 
 use crate::address::UrlPart;
@@ -114,6 +115,15 @@ pub(crate) enum Error {
     Token,
     Pack(PackError),
     Login(LoginError),
+    Audit(AuditError),
+}
+
+/// What is wrong with an audit log.
+#[derive(Debug)]
+pub(crate) struct AuditError {
+    /// The file, and the number of the line in it; `None` for what is nowhere.
+    pub(crate) at: Option<(PathBuf, u64)>,
+    pub(crate) flaw: Flaw,
 }
 
 /// What is wrong with a header field on the command line.
@@ -190,7 +200,12 @@ impl Error {
     /// 1: refused. 2: usage or I/O.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::Status(..) | Self::Problem(_) | Self::NotKnown(_) | Self::Untold(_) => 1,
+            Self::Refused(_)
+            | Self::Status(..)
+            | Self::Problem(_)
+            | Self::NotKnown(_)
+            | Self::Untold(_)
+            | Self::Audit(_) => 1,
             Self::Pack(error) => error.exit_status(),
             Self::Login(error) => error.exit_status(),
             _ => 2,

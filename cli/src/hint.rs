@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use envelope_core::Code;
+use envelope_core::receipt::Flaw;
 
 use crate::address::UrlPart;
 use crate::command::shell_quote;
-use crate::error::{Error, FieldError, KeyError, MethodError, Problem};
+use crate::error::{AuditError, Error, FieldError, KeyError, MethodError, Problem};
 use crate::message::Limit;
 use crate::pem::PemError;
 use crate::report::printable;
@@ -55,6 +56,12 @@ impl Error {
             }
             Self::Status(300..=399, Some(location)) => {
                 format!("redirects are not followed, sign for the new address: {}", printable(location))
+            }
+            Self::Audit(AuditError { flaw: Flaw::Key, .. }) => {
+                "--key is the key that the verifier names when it starts; a log is read from the beginning of a file".into()
+            }
+            Self::Audit(AuditError { flaw: Flaw::Sequence, .. }) => {
+                "are all files given, in the order of their names?".into()
             }
             Self::Problem(problem) => return problem.hint(),
             Self::Answer(_) => "is that the URL of a verifier, without a path?".into(),
@@ -199,6 +206,7 @@ impl Problem {
             Code::ProviderUnavailable => {
                 "try again in a minute: the verifier cannot ask the identity provider"
             }
+            Code::AuditUnavailable => "try again in a minute: the verifier cannot write its audit log",
             Code::TooManyAttempts => "try again later: bad credentials came from this address",
             Code::TooLarge => "the server takes no body of this size",
             _ => return None,

@@ -95,9 +95,18 @@ pub(crate) fn json_line(value: &Value) -> Result<(), Error> {
     line(&printable_json(value))
 }
 
+/// The same for JSON that is text already, and whose members stay in their order.
+pub(crate) fn json_text(json: &str) -> Result<(), Error> {
+    line(&printable_json_text(json))
+}
+
 fn printable_json(value: &Value) -> String {
+    printable_json_text(&value.to_string())
+}
+
+fn printable_json_text(json: &str) -> String {
     let mut text = String::new();
-    for character in value.to_string().chars() {
+    for character in json.chars() {
         // serde_json escapes what is below U+0020, and strings alone hold what is beyond U+007E.
         if matches!(character, ' '..='~') || (!character.is_ascii() && character.is_alphanumeric()) {
             text.push(character);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Error, FieldError, KeyError, MethodError};
+use super::{AuditError, Error, FieldError, KeyError, MethodError};
 use crate::message::Limit;
 use crate::pem::PemError;
 use crate::report::printable;
@@ -83,6 +83,10 @@ impl fmt::Display for Error {
                 write!(f, "over plain HTTP everybody on the way to {url} can use the ticket first")
             }
             Self::Token => f.write_str("not a token"),
+            Self::Audit(AuditError { at: Some((path, line)), flaw }) => {
+                write!(f, "line {line} of {}: {flaw}", shown(path))
+            }
+            Self::Audit(AuditError { at: None, flaw }) => write!(f, "{flaw}"),
             Self::Pack(error) => write!(f, "{error}"),
             Self::Login(error) => write!(f, "{error}"),
         }
