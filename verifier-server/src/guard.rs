@@ -17,6 +17,7 @@ use crate::certificates::ShardedCertificateCache;
 use crate::clock::Clock;
 use crate::mark::Mark;
 use crate::replay::ShardedReplayCache;
+use crate::witness::Witness;
 
 /// Who may call what, and who has shown a bearer instead of an envelope.
 pub trait Rules {
@@ -218,16 +219,20 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     where
         B: Body<Data = Bytes>,
     {
+        Witness::pack(head, access.pack);
         let mut rules = terms.rules.pack(access.pack);
         let (mut caller, body) = match self.verify(terms.verifier, terms.trust, head)? {
             Some(verified) => {
                 let mut check = verified.body();
                 let body = read(body, terms.max_body, |chunk| check.update(chunk)).await?;
                 let intact = check.finish(self.clock.now())?;
-                (Some(self.caller(intact).await?), body)
+                let caller = Some(self.caller(intact).await?);
+                Witness::caller(head, caller.as_ref());
+                (caller, body)
             }
             None => {
                 let caller = terms.rules.bearer(head, access.pack, &rules).await?;
+                Witness::caller(head, caller.as_ref());
                 // Nobody makes a verifier read a body that it would not let through.
                 let access = Access { agent: None, ..*access };
                 rules.decide(caller.as_ref(), &access).into_result()?;
@@ -243,6 +248,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
             }
         }
         let agent = agent_of(&rules, &body)?;
+        Witness::agent(head, agent.as_deref());
         let access = Access { agent: agent.as_deref(), ..*access };
         rules.decide(caller.as_ref(), &access).into_result()?;
         Ok(Admitted { caller, rules, body })
@@ -258,6 +264,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
         access: &Access<'_>,
     ) -> Result<Option<Caller>, Refusal> {
         self.rules.catch_up().await?;
+        Witness::pack(head, access.pack);
         let rules = self.rules.pack(access.pack);
         let caller = match self.verify(&self.verifier, &self.trust, head)? {
             Some(verified) => {
@@ -267,6 +274,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
             }
             None => self.rules.bearer(head, access.pack, &rules).await?,
         };
+        Witness::caller(head, caller.as_ref());
         rules.decide(caller.as_ref(), access).into_result()?;
         Ok(caller)
     }
@@ -290,8 +298,11 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
         let target = target(head);
         let request = Request::new(head.method.as_str(), &target, &fields);
         if is_enveloped(&request) {
+            let now = self.clock.now();
             let recall = |signature: &SignatureUse<'_>| self.replay.recall(signature);
-            verifier.verify_recalling(&request, trust, recall, self.clock.now()).map(Some)
+            let verified = verifier.verify_recalling(&request, trust, recall, now)?;
+            Witness::signed(head, verified.call(), now);
+            Ok(Some(verified))
         } else {
             request.check().map(|()| None)
         }

@@ -34,6 +34,8 @@ mod problem;
 mod replay;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the program alone gives account"))]
+mod witness;
 
 pub use agent::AgentCalls;
 pub use certificates::ShardedCertificateCache;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use envelope_verifier::Clock;
-use envelope_verifier::server::{App, Config, ConfigError, DataDir, Flags, Known, LogFormat, report, serve};
+use envelope_verifier::server::{
+    App, Audit, Config, ConfigError, DataDir, Flags, Known, LogFormat, report, serve,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,8 +85,19 @@ fn run(config: Config) -> Result<(), ConfigError> {
         let counts = known.counts().await?;
         let mark = data_dir.as_ref().map(DataDir::mark);
         let app = App::new(&config, address, clock.clone(), Arc::clone(&known), mark)?;
+        let audit = match (&config.data_dir, config.audit) {
+            (Some(path), Some(audit)) => Some(Arc::new(Audit::open(path, audit, &known, &clock)?)),
+            _ => None,
+        };
+        let app = match &audit {
+            Some(audit) => app.with_audit(Arc::clone(audit)),
+            None => app,
+        };
         let stop = stop();
         announce(&config, address, counts, &known.open_packs());
+        if let Some(audit) = &audit {
+            announce_audit(&config, audit);
+        }
         let reserving = async {
             match &data_dir {
                 Some(data_dir) => data_dir.keep_reserving(&clock).await,
@@ -101,6 +114,9 @@ fn run(config: Config) -> Result<(), ConfigError> {
             tracing::warn!("a deployment was cut off");
         }
         known.note_uses().await;
+        if let Some(audit) = audit {
+            audit.close().await;
+        }
         if let Some(data_dir) = data_dir {
             data_dir.close();
         }
@@ -166,6 +182,13 @@ fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64,
         let _ =
             writeln!(out, "envelope-verifier: calls without a credential pass; --auth-required closes that");
     }
+}
+
+/// Whoever checks the log needs its key; it should come from elsewhere than the log.
+fn announce_audit(config: &Config, audit: &Audit) {
+    let directory = config.data_dir.clone().unwrap_or_default().join("audit");
+    let key = audit.key().thumbprint();
+    let _ = writeln!(stderr().lock(), "envelope-verifier: audit log {}, key {key}", directory.display());
 }
 
 /// `error`, then `hint`, as the `envelope` command does.

@@ -46,9 +46,11 @@ pub(crate) fn problem_with_status<B: From<Bytes>>(
         server_time: now.as_unix(),
     };
     let mut response = answer(status, &body);
+    // For whoever gives account of it.
+    response.extensions_mut().insert(refusal);
     let wait = match told.code() {
         Code::TooManyAttempts => Some("60"),
-        Code::ProviderUnavailable => Some("5"),
+        Code::ProviderUnavailable | Code::AuditUnavailable => Some("5"),
         _ => None,
     };
     if let Some(wait) = wait {

@@ -16,6 +16,7 @@ use self::read::{
     read_new_identity, read_origin, read_route, read_time, read_upstream, read_url, read_user_member,
     read_users, seconds,
 };
+use super::audit::AuditConfig;
 use super::flags::{Flags, LogFormat, RouteAccess};
 use super::offline::Revocations;
 use super::packs;
@@ -48,6 +49,8 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// The file of the store of keys.
     pub store: Option<PathBuf>,
+    /// The audit log, where there is a data directory.
+    pub audit: Option<AuditConfig>,
     /// Who may administer keys.
     pub admins: Vec<Identity>,
     /// How the log is written.
@@ -143,6 +146,7 @@ impl Flags {
             "leave --window out for 60 seconds",
         ))?;
         let revocations = self.revocations()?;
+        let audit = self.audit()?;
         let providers = self.providers()?;
         self.check_providers(&providers)?;
         let replay_capacity = count(self.replay_capacity, 1_000_000)?;
@@ -177,6 +181,7 @@ impl Flags {
             user_member: read_user_member(self.user_member, self.agent_member.as_deref())?,
             agent_calls: read_agent_calls(self.agent_path, self.agent_member)?,
             routes: self.route.into_iter().map(read_route).collect::<Result<_, _>>()?,
+            audit,
             data_dir: self.data_dir,
             max_body: count(self.max_body, 1 << 20)?,
             replay_capacity,
@@ -239,6 +244,21 @@ impl Flags {
             }
             (None, None) => Ok(None),
         }
+    }
+
+    fn audit(&self) -> Result<Option<AuditConfig>, ConfigError> {
+        if self.data_dir.is_none() {
+            return match (self.audit, self.audit_file_size) {
+                (None, None) => Ok(None),
+                _ => Err(ConfigError::new(
+                    "there is no directory for the audit log",
+                    "give --data-dir a directory; the log is kept in it",
+                )),
+            };
+        }
+        let file_size = count(self.audit_file_size, 64 << 20)?;
+        let file_size = u64::try_from(file_size).unwrap_or(u64::MAX);
+        Ok(Some(AuditConfig { mode: self.audit.unwrap_or_default(), file_size }))
     }
 
     fn policy(&self) -> Result<Policy, ConfigError> {

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
 use super::filter::GUIDS;
-use super::gateway::{Way, say_allowed};
+use super::gateway::{Way, allowed};
 use super::known::deploying::{Deployed, Deployer, Right, check_guid};
 use super::lists::whole;
 use super::members::Members;
@@ -17,6 +17,7 @@ use super::packs::token;
 use super::upstream::{body_changed, strip_digests, strip_token};
 use crate::guard::{Admitted, bearer};
 use crate::place::Kind;
+use crate::witness::Witness;
 
 /// The scope of certificates that deploying needs.
 const SCOPE: &str = "deploy";
@@ -87,6 +88,7 @@ pub(super) async fn deploy(
     let deployer = deployer(way, caller.as_ref());
     let sent = admitted.body.clone();
     let Demand { guid, rules, body } = Demand::read(&sent)?;
+    Witness::pack(&head, guid.as_deref());
     if rules.is_some() && !known.keeps_packs() {
         return Err(NO_STORE);
     }
@@ -103,12 +105,13 @@ pub(super) async fn deploy(
         admitted.body = body.to_bytes();
         body_changed(&mut head.headers);
     }
-    say_allowed(way, &head, guid.as_deref(), caller.as_ref());
     if right == Right::Pass || !known.keeps_packs() {
+        allowed(way, &head, guid.as_deref(), caller.as_ref()).await?;
         return Ok(way.send(head, admitted).await);
     }
     // Before anything is deployed that could not be written down.
     known.check_writable().await?;
+    allowed(way, &head, guid.as_deref(), caller.as_ref()).await?;
     let (app, peer) = (way.app.clone(), way.peer);
     // To its end, also when the client is gone: what the upstream has deployed is not left without its rules.
     let deployment = tokio::spawn(async move {
@@ -214,6 +217,7 @@ pub(super) async fn tear_down(
     mut head: Parts,
     body: Body,
 ) -> Result<Response, Refusal> {
+    Witness::pack(&head, Some(guid));
     check_bearer(&head)?;
     let admission = way.app.admit_by(Pack::open().into(), &head, body, SCOPE);
     let admitted = way.in_time(admission).await?;
@@ -221,7 +225,7 @@ pub(super) async fn tear_down(
     way.app.known().check_teardown(guid, &deployer(way, caller.as_ref()))?;
     let turn = way.app.turn(guid).await;
     way.app.known().check_teardown(guid, &deployer(way, caller.as_ref()))?;
-    say_allowed(way, &head, Some(guid), caller.as_ref());
+    allowed(way, &head, Some(guid), caller.as_ref()).await?;
     strip_token(&mut head.headers);
     let (app, peer, guid) = (way.app.clone(), way.peer, guid.to_owned());
     let teardown = tokio::spawn(async move {

@@ -42,6 +42,14 @@ pub struct Flags {
     /// File of the store of keys and packs, which several verifiers on this host may share [default: store.sqlite in --data-dir]
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
+    /// What becomes of a request whose receipt cannot be written to the audit log in --data-dir: refused, or let through [default:
+    /// required]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub audit: Option<AuditMode>,
+    /// How long a file of the audit log may be in bytes before the next one begins [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    #[serde(alias = "audit_file_size")]
+    pub audit_file_size: Option<usize>,
     /// Identity that may administer keys and all packs; repeatable
     #[arg(long, value_name = "NAME")]
     pub admin: Vec<String>,
@@ -243,6 +251,8 @@ impl Flags {
             allow_open: self.allow_open || file.allow_open,
             data_dir: self.data_dir.or(file.data_dir),
             store: self.store.or(file.store),
+            audit: self.audit.or(file.audit),
+            audit_file_size: self.audit_file_size.or(file.audit_file_size),
             admin: joined(file.admin, self.admin),
             revocations: self.revocations.or(file.revocations),
             revocations_key: self.revocations_key.or(file.revocations_key),
@@ -281,6 +291,17 @@ impl Flags {
             revoked: file.revoked,
         }
     }
+}
+
+/// What becomes of a request whose receipt cannot be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditMode {
+    /// It is refused.
+    #[default]
+    Required,
+    /// It goes on, and the log says later how many receipts are missing.
+    BestEffort,
 }
 
 /// How the log is written.

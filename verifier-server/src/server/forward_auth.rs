@@ -6,7 +6,7 @@ use envelope_core::{Access, Caller, Code, Refusal, target};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::gateway::log_allowed;
+use super::gateway::allowed_by;
 use super::listen::Peer;
 use super::routes::App;
 use super::upstream::name_caller;
@@ -78,7 +78,7 @@ async fn decide(app: &App, peer: Peer, head: Parts) -> Result<Option<Caller>, Re
     }
     let access = Access { pack, ..Access::CALL };
     let caller = app.guard().admit_without_body(&head, &access).await?;
-    log_allowed(app, &head, pack, &rules, caller.as_ref());
+    allowed_by(app, &head, pack, &rules, caller.as_ref()).await?;
     Ok(caller)
 }
 

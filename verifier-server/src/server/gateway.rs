@@ -12,7 +12,7 @@ use super::listen::Peer;
 use super::members::Members;
 use super::routes::App;
 use super::upstream::{Upstream, UpstreamError, body_changed, check_framing};
-use super::{deploy, lists};
+use super::{audit, deploy, lists};
 use crate::guard::{Admitted, Rules};
 use crate::place::Place;
 use crate::problem::{gateway_problem, problem};
@@ -88,10 +88,10 @@ async fn call(
     let agent_of = |rules: &Pack, body: &[u8]| way.app.agent_calls().agent(rules, &head, path, body);
     let admission = way.app.guard().admit(&head, body, &access, agent_of);
     let mut admitted = way.in_time(admission).await?;
-    log_allowed(way.app, &head, access.pack, &admitted.rules, admitted.caller.as_ref());
     if let Some(member) = way.app.user_member() {
         name_user(member, &mut head, &mut admitted)?;
     }
+    allowed_by(way.app, &head, access.pack, &admitted.rules, admitted.caller.as_ref()).await?;
     if lists::has_agents(&admitted.rules, &head, path) {
         return Ok(Box::pin(lists::agents(way, path, head, admitted)).await);
     }
@@ -138,19 +138,31 @@ impl Way<'_> {
     }
 }
 
-/// The line by which `envelope-verifier report` knows who calls, and by what.
-pub(super) fn say_allowed(way: &Way<'_>, head: &Parts, pack: Option<&str>, caller: Option<&Caller>) {
-    log_allowed(way.app, head, pack, &way.app.known().pack(pack), caller);
+/// Nothing is left that could refuse the request: the receipt is written, and the line by which `envelope-verifier report` knows who
+/// calls, and by what.
+pub(super) async fn allowed(
+    way: &Way<'_>,
+    head: &Parts,
+    pack: Option<&str>,
+    caller: Option<&Caller>,
+) -> Result<(), Refusal> {
+    allowed_by(way.app, head, pack, &way.app.known().pack(pack), caller).await
 }
 
 /// The same where the rules of the pack are at hand.
-pub(super) fn log_allowed(
+pub(super) async fn allowed_by(
     app: &App,
     head: &Parts,
     pack: Option<&str>,
     rules: &Pack,
     caller: Option<&Caller>,
-) {
+) -> Result<(), Refusal> {
+    audit::allow(app, head, pack, caller).await?;
+    log_allowed(app, head, pack, rules, caller);
+    Ok(())
+}
+
+fn log_allowed(app: &App, head: &Parts, pack: Option<&str>, rules: &Pack, caller: Option<&Caller>) {
     let client = app.proxies().client(head);
     // Who gets in only because anybody does would be refused with a credential, too.
     let is_lost = |caller: &Caller| rules.open && pack.is_some() && !rules.allows_when_closed(caller, pack);

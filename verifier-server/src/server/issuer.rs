@@ -27,30 +27,11 @@ pub(crate) struct Issuer {
 impl Issuer {
     /// Reads the key beside a store, or makes it where there is none. Two verifiers that do so at once agree on one.
     pub(crate) fn open(store: &Path) -> Result<Self, ConfigError> {
-        let path = store.with_extension("issuer.pem");
-        let unusable = |error: io::Error| {
-            ConfigError::new(
-                format!("{}: {error}", path.display()),
-                "give --store or --data-dir a directory that this verifier can write",
-            )
-        };
-        if !path.exists() {
-            make(&path).map_err(unusable)?;
-        }
-        let mode = fs::metadata(&path).map_err(unusable)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(ConfigError::new(
-                format!("{} can be read by others", path.display()),
-                "run chmod 600 on it",
-            ));
-        }
-        let pem = Zeroizing::new(fs::read_to_string(&path).map_err(unusable)?);
-        read(&pem).ok_or_else(|| {
-            ConfigError::new(
-                format!("{} is no Ed25519 private key in PKCS#8 PEM", path.display()),
-                "put a copy from before in its place; without one, remove it for a new key",
-            )
-        })
+        let secret = read_or_make(&store.with_extension("issuer.pem"))?;
+        let key = signing_key(&secret)?;
+        let public = Arc::new(key.verifying_key().clone());
+        public.prepare();
+        Ok(Self { key: Arc::new(key), public, tokens: TokenKey::derive(&secret) })
     }
 
     /// The key itself.
@@ -75,13 +56,42 @@ impl Issuer {
     }
 }
 
-fn read(pem: &str) -> Option<Issuer> {
-    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok()?;
-    let secret = Zeroizing::new(key.to_bytes());
-    let key = SigningKey::from_bytes(Algorithm::Ed25519, &secret).ok()?;
-    let public = Arc::new(key.verifying_key().clone());
-    public.prepare();
-    Some(Issuer { key: Arc::new(key), public, tokens: TokenKey::derive(&secret) })
+/// A key of the verifier's own in a file, which is made where there is none.
+pub(crate) fn own_key(path: &Path) -> Result<SigningKey, ConfigError> {
+    signing_key(&*read_or_make(path)?)
+}
+
+fn signing_key(secret: &[u8; 32]) -> Result<SigningKey, ConfigError> {
+    SigningKey::from_bytes(Algorithm::Ed25519, secret)
+        .map_err(|refusal| ConfigError::new(refusal.detail(), "remove the key for a new one"))
+}
+
+/// The secret in a file that nobody else can read. Two verifiers that make it at once agree on one.
+fn read_or_make(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let unusable = |error: io::Error| {
+        ConfigError::new(
+            format!("{}: {error}", path.display()),
+            "give --store or --data-dir a directory that this verifier can write",
+        )
+    };
+    if !path.exists() {
+        make(path).map_err(unusable)?;
+    }
+    let mode = fs::metadata(path).map_err(unusable)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(ConfigError::new(
+            format!("{} can be read by others", path.display()),
+            "run chmod 600 on it",
+        ));
+    }
+    let pem = Zeroizing::new(fs::read_to_string(path).map_err(unusable)?);
+    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&pem).map_err(|_| {
+        ConfigError::new(
+            format!("{} is no Ed25519 private key in PKCS#8 PEM", path.display()),
+            "put a copy from before in its place; without one, remove it for a new key",
+        )
+    })?;
+    Ok(Zeroizing::new(key.to_bytes()))
 }
 
 /// Whole and on the disk before it has its name, and never in place of another.

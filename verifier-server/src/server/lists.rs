@@ -11,7 +11,7 @@ use serde_json::json;
 use super::config::Route;
 use super::filter::{self, Filtered};
 use super::flags::RouteAccess;
-use super::gateway::{Way, say_allowed};
+use super::gateway::{Way, allowed};
 use super::routes;
 use super::upstream::UpstreamError;
 use super::upstream::{strip_digests, strip_token};
@@ -57,7 +57,7 @@ pub(super) async fn agents(way: &Way<'_>, path: &str, head: Parts, admitted: Adm
 pub(super) async fn packs(way: &Way<'_>, mut head: Parts, body: Body) -> Result<Response, Refusal> {
     let admission = way.app.guard().admit(&head, body, &Access::CALL, |_, _| Ok(None));
     let admitted = way.in_time(admission).await?;
-    say_allowed(way, &head, None, admitted.caller.as_ref());
+    allowed(way, &head, None, admitted.caller.as_ref()).await?;
     strip_token(&mut head.headers);
     Ok(list_packs(way, head, admitted).await)
 }
@@ -95,7 +95,7 @@ pub(super) async fn route(
     if route.access == RouteAccess::Admin && !is_admin() {
         return Err(Refusal::new(Code::NotAllowed, "only an admin may do this"));
     }
-    say_allowed(way, &head, None, admitted.caller.as_ref());
+    allowed(way, &head, None, admitted.caller.as_ref()).await?;
     strip_token(&mut head.headers);
     let lists = route.lists_packs;
     Ok(if lists { list_packs(way, head, admitted).await } else { way.send(head, admitted).await })

@@ -1,10 +1,11 @@
 //! The program: a gateway, a forward-auth endpoint, and what they need to run.
 //!
-//! A request travels `listen` → `routes` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `upstream`,
-//! or `routes` → `api` → [`Guard`](crate::Guard) → `known` → `store`.
+//! A request travels `listen` → `routes` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `audit` → `upstream`,
+//! or `routes` → `api` → [`Guard`](crate::Guard) → `audit` → `known` → `store`.
 
 mod api;
 mod attempts;
+mod audit;
 mod browsers;
 pub mod config;
 mod data_dir;
@@ -28,9 +29,10 @@ pub mod routes;
 mod store;
 mod upstream;
 
+pub use audit::{Audit, AuditConfig};
 pub use config::{Config, ConfigError};
 pub use data_dir::DataDir;
-pub use flags::{Flags, LogFormat};
+pub use flags::{AuditMode, Flags, LogFormat};
 pub use known::Known;
 pub use listen::serve;
 pub use offline::Revocations;

@@ -2,21 +2,23 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, extract};
 use envelope_core::{
     Access, Algorithm, Authorities, Backing, Caller, Identity, Pack, Refusal, TAG, Timestamp, Verifier,
-    Window, pack_key,
+    VerifyingKey, Window, pack_key,
 };
 use http::header;
 use http::request::Parts;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::audit::{self, Audit};
 use super::browsers::Browsers;
 use super::config::{Config, ConfigError, Route};
 use super::hop::Proxies;
@@ -37,6 +39,7 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     guard: Guard<Arc<Known>, Arc<Known>>,
+    audit: OnceLock<Arc<Audit>>,
     admins: Vec<Identity>,
     upstream: Option<Upstream>,
     routes: Vec<Route>,
@@ -92,6 +95,7 @@ impl App {
             config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
         Ok(Self(Arc::new(Inner {
             guard,
+            audit: OnceLock::new(),
             admins: config.admins.clone(),
             upstream,
             routes: config.routes.clone(),
@@ -105,6 +109,17 @@ impl App {
         })))
     }
 
+    /// The same program, which keeps receipts; once.
+    #[must_use]
+    pub fn with_audit(self, audit: Arc<Audit>) -> Self {
+        self.0.audit.get_or_init(|| audit);
+        self
+    }
+
+    pub(crate) fn audit(&self) -> Option<&Audit> {
+        self.0.audit.get().map(|audit| &**audit)
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
         Router::new()
@@ -113,6 +128,7 @@ impl App {
             .route("/health", get(health))
             .merge(api::routes())
             .fallback(gateway::handle)
+            .layer(middleware::from_fn_with_state(self.clone(), audit::witness))
             .with_state(self)
     }
 
@@ -230,10 +246,16 @@ async fn describe(extract::State(app): extract::State<App>) -> Response {
         "authorities": verifier.authorities().iter().collect::<Vec<_>>(),
         "issuer": app.known().url(),
         "issuer_key": app.known().issuer_key().map(Issuer::jwk),
+        "audit_key": app.audit().map(|audit| jwk(audit.key())),
         "enroll": app.known().check_store().is_ok(),
         "login": app.known().login_options().await,
         "server_time": app.now().as_unix(),
     }))
+}
+
+fn jwk(key: &VerifyingKey) -> serde_json::Value {
+    // What was written as JSON is read as JSON.
+    serde_json::from_str(&key.to_jwk()).unwrap_or_default()
 }
 
 pub(super) fn json(value: &serde_json::Value) -> Response {

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes what it needs")]
 
 pub mod admin;
+pub mod audit;
 pub mod github;
 pub mod oidc;
 pub mod oidc_provider;

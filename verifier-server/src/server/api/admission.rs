@@ -11,6 +11,7 @@ use http::request::Parts;
 
 use crate::certificates::ShardedCertificateCache;
 use crate::guard::{self, Admitted, Rules, Terms};
+use crate::server::audit;
 use crate::server::known::Known;
 use crate::server::known::admin::Admin;
 use crate::server::packs::rule_set::MAX_RULES;
@@ -31,12 +32,26 @@ const ADMIN: &str = "admin";
 
 /// A known identity, with a certificate for this scope; gives the body, too.
 pub(super) async fn known(app: &App, request: Request, scope: &str) -> Result<(Caller, Bytes), Refusal> {
+    known_who(app, request, scope, |_| Ok(())).await
+}
+
+/// The same for somebody who may do something.
+async fn known_who(
+    app: &App,
+    request: Request,
+    scope: &str,
+    may: impl FnOnce(&Caller) -> Result<(), Refusal>,
+) -> Result<(Caller, Bytes), Refusal> {
     app.known().check_store()?;
     app.known().catch_up().await?;
     let (head, body) = request.into_parts();
     // Of whoever the verifier knows: also a user of an identity provider, or the holder of a token, may ask who they are.
     let signed = Policy::new(Pack { allowed_users: Users::Everybody, token: true, ..Pack::trusted() });
-    caller(admit(app, &terms(app, &signed, MAX_BODY), &head, body, scope).await?)
+    let admitted = admit(app, &terms(app, &signed, MAX_BODY), &head, body, scope).await?;
+    let (caller, body) = caller(admitted)?;
+    may(&caller)?;
+    audit::allow(app, &head, None, Some(&caller)).await?;
+    Ok((caller, body))
 }
 
 /// Somebody who may administer packs, their own at least.
@@ -45,7 +60,9 @@ pub(super) async fn pack_admin(app: &App, request: Request) -> Result<(Caller, B
     app.known().catch_up().await?;
     let (head, body) = request.into_parts();
     let signed = Policy::new(Pack { allowed_users: Users::Everybody, ..Pack::trusted() });
-    caller(admit(app, &terms(app, &signed, MAX_RULES), &head, body, ADMIN).await?)
+    let (caller, body) = caller(admit(app, &terms(app, &signed, MAX_RULES), &head, body, ADMIN).await?)?;
+    audit::allow(app, &head, None, Some(&caller)).await?;
+    Ok((caller, body))
 }
 
 fn terms<'a>(
@@ -58,12 +75,10 @@ fn terms<'a>(
 
 /// An admin, with a certificate for the scope `admin`.
 pub(super) async fn admin(app: &App, request: Request) -> Result<(Admin, Bytes), Refusal> {
-    let (caller, body) = known(app, request, ADMIN).await?;
-    if app.is_admin(&caller) {
-        Ok((Admin::of(&caller), body))
-    } else {
-        Err(Refusal::new(Code::NotAllowed, "only an admin may do this"))
-    }
+    const NO_ADMIN: Refusal = Refusal::new(Code::NotAllowed, "only an admin may do this");
+    let may = |caller: &Caller| if app.is_admin(caller) { Ok(()) } else { Err(NO_ADMIN) };
+    let (caller, body) = known_who(app, request, ADMIN, may).await?;
+    Ok((Admin::of(&caller), body))
 }
 
 /// Somebody whose identity key is still to be registered.
@@ -80,7 +95,9 @@ pub(super) async fn newcomer(
     let signed = Policy::new(Pack { allowed_users: Users::Everybody, token: true, ..Pack::trusted() });
     let trust = Newcomer { keys: app.known(), call_key };
     let terms = Terms { verifier: &verifier, trust: &trust, rules: &signed, max_body: MAX_BODY };
-    caller(admit(app, &terms, head, body, scope).await?)
+    let (caller, body) = caller(admit(app, &terms, head, body, scope).await?)?;
+    audit::allow(app, head, None, Some(&caller)).await?;
+    Ok((caller, body))
 }
 
 /// Anybody; who signs the request as well is verified all the same.
@@ -91,7 +108,9 @@ pub(super) async fn anybody(app: &App, request: Request) -> Result<Bytes, Refusa
     app.known().check_current(app.now())?;
     let (head, body) = request.into_parts();
     let open = Policy::new(Pack::open());
-    Ok(admit(app, &terms(app, &open, MAX_STATEMENT), &head, body, Access::CALL.scope).await?.body)
+    let admitted = admit(app, &terms(app, &open, MAX_STATEMENT), &head, body, Access::CALL.scope).await?;
+    audit::allow(app, &head, None, admitted.caller.as_ref()).await?;
+    Ok(admitted.body)
 }
 
 async fn admit<T: Trust, C: CertificateCache>(

@@ -1,0 +1,189 @@
+//! The files of a log: one is written to, those before it are whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use envelope_core::receipt::{Head, Line, MAX_LINE};
+
+use crate::server::config::ConfigError;
+
+/// How much of the end of a file is looked at: two lines at their longest, and what may follow.
+const TAIL: u64 = 1 << 20;
+
+/// The file that is written to. What was written and counts ends at `length`; what may lie behind is taken out before anything
+/// else is written.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    directory: PathBuf,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    is_clean: bool,
+}
+
+/// Where a log goes on.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    pub(super) file: LogFile,
+    pub(super) head: Head,
+    /// How many bytes were taken out at the end.
+    pub(super) torn: Option<u64>,
+}
+
+impl LogFile {
+    /// Goes on with the log in a directory, or begins one.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or nothing at its end is a line of a log.
+    pub(super) fn resume(directory: &Path) -> Result<Resumed, ConfigError> {
+        let unusable = |error: io::Error| {
+            ConfigError::new(
+                format!("{}: {error}", directory.display()),
+                "give --data-dir a directory that this verifier can write, on a disk that has room",
+            )
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
+        let mut torn = 0;
+        for path in newest_first(directory).map_err(unusable)? {
+            let end = End::of(&path).map_err(unusable)?;
+            torn += end.torn;
+            let Some(head) = end.head else {
+                // Begun, and nothing of it counts: a crash came before its first line was whole.
+                if end.length == 0 {
+                    fs::remove_file(&path).map_err(unusable)?;
+                    continue;
+                }
+                return Err(ConfigError::new(
+                    format!("{} does not end with a line of an audit log", path.display()),
+                    "move the file out of the directory, and keep it: `envelope audit verify` says where it is broken",
+                ));
+            };
+            let file = Self::existing(directory, path, end.length).map_err(unusable)?;
+            return Ok(Resumed { file, head, torn: (torn > 0).then_some(torn) });
+        }
+        let file = Self::create(directory, 1).map_err(unusable)?;
+        Ok(Resumed { file, head: Head::START, torn: (torn > 0).then_some(torn) })
+    }
+
+    fn existing(directory: &Path, path: PathBuf, length: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(&path)?;
+        let mut file = Self { directory: directory.into(), path, file, length, is_clean: false };
+        file.clean()?;
+        Ok(file)
+    }
+
+    /// A new file, named after its first line, so that names are in the order of the log.
+    fn create(directory: &Path, first: u64) -> io::Result<Self> {
+        let path = directory.join(format!("{first:020}.jsonl"));
+        let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)?;
+        File::open(directory)?.sync_all()?;
+        Ok(Self { directory: directory.into(), path, file, length: 0, is_clean: true })
+    }
+
+    pub(super) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Writes lines to the operating system: all of them, or none that count.
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.clean()?;
+        self.is_clean = false;
+        self.file.write_all(lines)?;
+        self.is_clean = true;
+        self.length += u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        Ok(())
+    }
+
+    /// Takes out what was begun and does not count.
+    pub(super) fn clean(&mut self) -> io::Result<()> {
+        if !self.is_clean {
+            self.file.set_len(self.length)?;
+            self.is_clean = true;
+        }
+        Ok(())
+    }
+
+    /// What was written is on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Begins the next file, with these lines. Where that fails, this one is gone on with.
+    pub(super) fn rotate(&mut self, first: u64, lines: &[u8]) -> io::Result<()> {
+        let mut next = Self::create(&self.directory, first)?;
+        match next.append(lines).and_then(|()| next.sync()) {
+            Ok(()) => {
+                *self = next;
+                Ok(())
+            }
+            Err(error) => {
+                fs::remove_file(&next.path)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn newest_first(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.reverse();
+    Ok(paths)
+}
+
+/// The end of a file, without what a crash has left there.
+struct End {
+    head: Option<Head>,
+    length: u64,
+    torn: u64,
+}
+
+impl End {
+    fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let whole = file.metadata()?.len();
+        let start = whole.saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.take(TAIL).read_to_end(&mut tail)?;
+        // What has no end was never answered for. A disk that lost its power may hold worse: that is kept aside.
+        let lines: Vec<&[u8]> = tail.split_inclusive(|byte| *byte == b'\n').collect();
+        let mut torn = 0;
+        for line in lines.iter().rev() {
+            let parsed = line.strip_suffix(b"\n").and_then(|line| Line::parse(line).ok());
+            if let Some(line) = parsed {
+                let length = whole.saturating_sub(torn);
+                keep_aside(path, &tail, torn)?;
+                return Ok(Self { head: Some(line.head()), length, torn });
+            }
+            torn += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        }
+        let has_lines = tail.contains(&b'\n') || start > 0;
+        Ok(Self {
+            head: None,
+            length: if has_lines { whole } else { 0 },
+            torn: if has_lines { 0 } else { torn },
+        })
+    }
+}
+
+/// Keeps what is taken out of a file, where it is more than one line that was not finished.
+fn keep_aside(path: &Path, tail: &[u8], torn: u64) -> io::Result<()> {
+    let from = tail.len().saturating_sub(usize::try_from(torn).unwrap_or(usize::MAX));
+    let damaged = tail.get(from..).unwrap_or_default();
+    if !damaged.contains(&b'\n') && damaged.len() <= MAX_LINE {
+        return Ok(());
+    }
+    let aside = path.with_extension("damaged");
+    let mut aside = OpenOptions::new().create(true).append(true).mode(0o600).open(aside)?;
+    aside.write_all(damaged)?;
+    aside.sync_all()
+}

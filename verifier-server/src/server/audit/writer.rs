@@ -1,0 +1,241 @@
+//! The one thread that writes: it gives each line its place in the chain, and writes many at once.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use envelope_core::receipt::{Entry, Head, MAX_LINE, Omitted, Open};
+use envelope_core::{Code, SigningKey};
+use tokio::sync::{mpsc, oneshot};
+
+use super::files::LogFile;
+use super::noise::Noise;
+use crate::clock::Clock;
+
+/// The most lines that are written at once.
+const BATCH: usize = 256;
+/// How long what was written may be on its way to the disk; counts are told as often.
+const TICK: Duration = Duration::from_secs(1);
+/// After how many lines, or how long behind the last one, there is a checkpoint.
+const CHECKPOINT_LINES: u64 = 256;
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(10);
+
+/// A line that is to be written.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) entry: String,
+    pub(super) kind: Kind,
+}
+
+/// What becomes of a line that cannot be written.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Somebody waits for it, and is told.
+    Awaited(oneshot::Sender<()>),
+    /// A receipt is lost.
+    Receipt,
+    /// A refusal of what anybody can send is counted.
+    Noise(Code),
+}
+
+/// What the writer keeps.
+pub(super) struct Writer {
+    pub(super) file: LogFile,
+    pub(super) head: Head,
+    pub(super) key: SigningKey,
+    pub(super) open: Open,
+    pub(super) noise: Arc<Noise>,
+    pub(super) clock: Clock,
+    /// How long a file may be before the next one begins.
+    pub(super) file_size: u64,
+    pub(super) state: State,
+}
+
+/// What is owed.
+#[derive(Debug)]
+pub(super) struct State {
+    unsigned: u64,
+    checkpoint: Instant,
+    is_synced: bool,
+    tick: Instant,
+    is_failing: bool,
+}
+
+impl State {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { unsigned: 0, checkpoint: now, is_synced: true, tick: now, is_failing: false }
+    }
+}
+
+impl Writer {
+    /// Writes what comes, until nobody can send any more.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let received = tokio::time::timeout(TICK, inbox.recv_many(&mut batch, BATCH)).await;
+            if received == Ok(0) {
+                break;
+            }
+            self.rotate_if_due();
+            self.write(&mut batch);
+            self.keep_up();
+        }
+        let ended = self.omitted().and_then(|()| self.checkpoint()).and_then(|()| self.sync());
+        if let Err(error) = ended {
+            tracing::error!(%error, "the audit log could not be ended with a checkpoint");
+        }
+    }
+
+    /// The first lines: whose log it is, and what has happened to it.
+    pub(super) fn begin(&mut self, torn: Option<u64>) -> io::Result<()> {
+        let open = Open { torn, ..self.opening() };
+        self.append([Entry::Open(open).to_json()].iter())?;
+        self.checkpoint()?;
+        self.sync()
+    }
+
+    fn opening(&self) -> Open {
+        Open { time: self.clock.now().as_unix(), ..self.open.clone() }
+    }
+
+    fn write(&mut self, batch: &mut Vec<Pending>) {
+        batch.retain(|pending| {
+            // The place of a line takes less than 128 bytes.
+            let fits = pending.entry.len() + 128 <= MAX_LINE;
+            if !fits {
+                tracing::error!("a receipt is longer than a line may be");
+                self.missing(&pending.kind);
+            }
+            fits
+        });
+        if batch.is_empty() {
+            return;
+        }
+        let written = self.append(batch.iter().map(|pending| &pending.entry));
+        self.say(&written);
+        for pending in batch.drain(..) {
+            match (pending.kind, &written) {
+                (Kind::Awaited(done), Ok(())) => {
+                    // Whoever does not wait any more has been refused, and has a second line for it.
+                    let _ = done.send(());
+                }
+                (_, Ok(())) => {}
+                (kind, Err(_)) => self.missing(&kind),
+            }
+        }
+    }
+
+    fn missing(&self, kind: &Kind) {
+        match kind {
+            // That it is dropped tells whoever waits.
+            Kind::Awaited(_) => {}
+            Kind::Receipt => self.noise.lose(),
+            Kind::Noise(code) => self.noise.count(*code),
+        }
+    }
+
+    /// Gives lines their places, and writes them: all, or none.
+    fn append(&mut self, entries: impl Iterator<Item = impl AsRef<str>>) -> io::Result<()> {
+        if self.state.is_failing {
+            // What the disk may have lost cannot be built on: only when it takes everything again is anything let through.
+            self.file.sync()?;
+        }
+        let (mut head, mut lines, mut count) = (self.head, String::new(), 0);
+        for entry in entries {
+            let (line, next) = head.append(entry.as_ref());
+            lines.extend([line.as_str(), "\n"]);
+            (head, count) = (next, count + 1);
+        }
+        if let Err(error) = self.file.append(lines.as_bytes()) {
+            // At once, so that a reader of the file sees no half of a line; else before the next one.
+            let _ = self.file.clean();
+            return Err(error);
+        }
+        self.head = head;
+        self.state.unsigned += count;
+        self.state.is_synced = false;
+        Ok(())
+    }
+
+    /// What is due by now: counts, a checkpoint, the disk.
+    fn keep_up(&mut self) {
+        let now = Instant::now();
+        let is_late = now.saturating_duration_since(self.state.checkpoint) >= CHECKPOINT_AFTER;
+        let is_tick = now.saturating_duration_since(self.state.tick) >= TICK;
+        let mut done = Ok(());
+        if is_tick {
+            done = self.omitted();
+        }
+        if self.state.unsigned >= CHECKPOINT_LINES || is_late {
+            done = done.and_then(|()| self.checkpoint());
+        }
+        if is_tick {
+            self.state.tick = now;
+            done = done.and_then(|()| self.sync());
+        }
+        // That nothing was due says nothing of the disk.
+        if done.is_err() {
+            self.say(&done);
+        }
+    }
+
+    fn omitted(&mut self) -> io::Result<()> {
+        let counts = self.noise.take();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let time = self.clock.now().as_unix();
+        let omitted = Omitted { time, sampled: counts.sampled.clone(), lost: counts.lost };
+        let written = self.append([Entry::Omitted(omitted).to_json()].iter());
+        if written.is_err() {
+            self.noise.put_back(counts);
+        }
+        written
+    }
+
+    fn checkpoint(&mut self) -> io::Result<()> {
+        if self.state.unsigned > 0 {
+            let entry = self.head.checkpoint(self.clock.now(), &self.key);
+            self.append([entry.to_json()].iter())?;
+        }
+        (self.state.unsigned, self.state.checkpoint) = (0, Instant::now());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if !self.state.is_synced {
+            self.file.sync()?;
+            self.state.is_synced = true;
+        }
+        Ok(())
+    }
+
+    /// The chain goes on in the next file; the one before it ends with a checkpoint, and is on the disk.
+    fn rotate_if_due(&mut self) {
+        if self.file.length() < self.file_size {
+            return;
+        }
+        let rotated = self.checkpoint().and_then(|()| self.sync()).and_then(|()| {
+            let (line, head) = self.head.append(&Entry::Open(self.opening()).to_json());
+            self.file.rotate(head.seq(), format!("{line}\n").as_bytes())?;
+            self.head = head;
+            self.state.unsigned += 1;
+            Ok(())
+        });
+        self.say(&rotated);
+    }
+
+    fn say(&mut self, done: &io::Result<()>) {
+        match done {
+            Err(error) if !self.state.is_failing => {
+                tracing::error!(%error, "the audit log cannot be written");
+                self.state.is_failing = true;
+            }
+            Ok(()) if self.state.is_failing && self.file.sync().is_ok() => {
+                tracing::info!("the audit log is written again");
+                self.state.is_failing = false;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What is known of a request so far, for whoever must give account of it: the guard says it as it learns it.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use envelope_core::{Call, Caller, Timestamp};
+use http::request::Parts;
+
+/// Travels in the extensions of a request. Who has none there gives no account, and pays nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Witness(Arc<Mutex<Seen>>);
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) id: String,
+    pub(crate) arrived: Instant,
+    pub(crate) peer: IpAddr,
+    pub(crate) pack: Option<String>,
+    pub(crate) agent: Option<String>,
+    pub(crate) who: Who,
+}
+
+/// Who has sent the request, as far as that is known.
+#[derive(Debug)]
+pub(crate) enum Who {
+    /// Nobody that is known: anybody can send this.
+    Nobody,
+    /// The header was signed by somebody at the moment that is given; the rest may be a copy of what they sent before, or worse.
+    Signed(Box<Call>, Timestamp),
+    /// Somebody who has sent this, now; the moment is given where they have signed.
+    Caller(Caller, Option<Timestamp>),
+}
+
+impl Witness {
+    #[cfg(feature = "server")]
+    pub(crate) fn new(id: String, peer: IpAddr) -> Self {
+        let (arrived, who) = (Instant::now(), Who::Nobody);
+        Self(Arc::new(Mutex::new(Seen { id, arrived, peer, pack: None, agent: None, who })))
+    }
+
+    /// That of a request, if it has one.
+    pub(crate) fn of(head: &Parts) -> Option<&Self> {
+        head.extensions.get()
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which pack the request is for.
+    pub(crate) fn pack(head: &Parts, pack: Option<&str>) {
+        if let (Some(witness), Some(pack)) = (Self::of(head), pack) {
+            witness.seen().pack = Some(pack.to_owned());
+        }
+    }
+
+    /// Stage 5 has passed.
+    pub(crate) fn signed(head: &Parts, call: &Call, now: Timestamp) {
+        if let Some(witness) = Self::of(head) {
+            witness.seen().who = Who::Signed(Box::new(call.clone()), now);
+        }
+    }
+
+    /// Stage 7 has passed, or a bearer was good.
+    pub(crate) fn caller(head: &Parts, caller: Option<&Caller>) {
+        if let (Some(witness), Some(caller)) = (Self::of(head), caller) {
+            let mut seen = witness.seen();
+            let at = match &seen.who {
+                Who::Nobody => None,
+                Who::Signed(_, at) => Some(*at),
+                Who::Caller(_, at) => *at,
+            };
+            seen.who = Who::Caller(caller.clone(), at);
+        }
+    }
+
+    /// Which agent the request names.
+    pub(crate) fn agent(head: &Parts, agent: Option<&str>) {
+        if let (Some(witness), Some(agent)) = (Self::of(head), agent) {
+            witness.seen().agent = Some(agent.to_owned());
+        }
+    }
+}
