@@ -6,8 +6,8 @@ use envelope_core::receipt::{
     Auditor, Entry, Evidence, Flaw, Head, Line, LoginIssuer, MAX_LINE, Omitted, Open, Receipt, Verdict,
 };
 use envelope_core::{
-    Algorithm, Authorities, Call, Code, Grant, Identity, Issue, Request, Signer, SigningKey, Thumbprint,
-    Timestamp, TrustList, Verifier,
+    Algorithm, Authorities, Call, Code, Grant, Identity, Issue, Refusal, Request, Signer, SigningKey,
+    Thumbprint, Timestamp, TrustList, Verifier,
 };
 use proptest::prelude::*;
 
@@ -27,6 +27,11 @@ fn audit_thumbprint() -> Thumbprint {
 
 /// A call that a verifier let through, with these fields covered.
 fn call(nonce: u8, fields: &[(&str, &[u8])], registered: bool) -> (Call, SigningKey) {
+    try_call(nonce, fields, registered).unwrap()
+}
+
+/// The same, if they can be covered.
+fn try_call(nonce: u8, fields: &[(&str, &[u8])], registered: bool) -> Result<(Call, SigningKey), Refusal> {
     let (identity_key, call_key) = (key(Algorithm::P256, 1), key(Algorithm::Ed25519, 2));
     let alice = Identity::new("alice").unwrap();
     let issue = Issue {
@@ -46,17 +51,23 @@ fn call(nonce: u8, fields: &[(&str, &[u8])], registered: bool) -> (Call, Signing
         Signer::certified(&call_key, &certificate).unwrap()
     };
     let url = "https://pack.example/api/pack/p1/agent?a=%20b";
-    let signed = signer.sign(&Request::new("POST", url, fields), Some(b"{}"), NOW, &[nonce; 16]).unwrap();
-    let mut header: Vec<(&str, &[u8])> = vec![("Host", b"pack.example:443")];
+    let signed = signer.sign(&Request::new("POST", url, fields), Some(b"{}"), NOW, &[nonce; 16])?;
+    let mut header: Vec<(&str, &[u8])> = vec![];
+    if !fields.iter().any(|(name, _)| *name == "host") {
+        header.push(("Host", b"pack.example:443"));
+    }
     header.extend(fields);
     header.extend(signed.fields().map(|(name, value)| (name, value.as_bytes())));
     let request = Request::new("POST", "/api/pack/p1/agent?a=%20b", &header);
     let verifier = Verifier::new(Authorities::new(["pack.example"]).unwrap());
-    (verifier.verify(&request, &trust, NOW.plus(2)).unwrap().call().clone(), call_key)
+    Ok((verifier.verify(&request, &trust, NOW.plus(2))?.call().clone(), call_key))
 }
 
 fn receipt(number: u8, fields: &[(&str, &[u8])], registered: bool) -> Receipt {
-    let (call, call_key) = call(number, fields, registered);
+    of(number, &call(number, fields, registered))
+}
+
+fn of(number: u8, (call, call_key): &(Call, SigningKey)) -> Receipt {
     Receipt {
         time: NOW.plus(2).as_unix(),
         id: format!("request-{number}"),
@@ -68,7 +79,7 @@ fn receipt(number: u8, fields: &[(&str, &[u8])], registered: bool) -> Receipt {
         agent: Some("Wetter \u{e4}\u{7f}\u{1f}\"\\".into()),
         peer: "192.0.2.1".into(),
         micros: 250,
-        envelope: Some(Evidence::of(&call, Some(call_key.verifying_key()))),
+        envelope: Some(Evidence::of(call, Some(call_key.verifying_key()))),
     }
 }
 
@@ -377,5 +388,31 @@ proptest! {
         };
         let found = check(&lines).map(|_| ()).unwrap_err();
         prop_assert!((first..=first + 1).contains(&found.0), "{tampering:?}: {found:?}");
+    }
+
+    /// Whatever a caller covers: what a verifier has taken, an auditor takes.
+    #[test]
+    fn no_caller_is_disbelieved_afterwards(
+        fields in prop::collection::vec(
+            ("x-a|x-b|accept|host|cookie|authorization|content-length|x-\u{7e}", "[ -~\t]{0,3}(, |,| |\t|x|\"|\\\\|: ){0,4}|pack.example(:443)?|2"),
+            0..6,
+        ),
+        registered: bool,
+    ) {
+        let fields: Vec<(&str, &[u8])> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        if let Ok(call) = try_call(1, &fields, registered) {
+            let found = check(&log([Entry::Receipt(of(1, &call))]));
+            prop_assert!(found.is_ok(), "{fields:?}: {:?}", found.map(|_| ()));
+        }
+    }
+
+    /// Neither a line nor what lies in one breaks a reader.
+    #[test]
+    fn nothing_breaks_the_reader(line in ".{0,200}", base in "(\"@?[a-z]{0,8}\": ?[ -~]{0,9}\n){0,5}\"@signature-params\": [ -~]{0,40}") {
+        prop_assert_eq!(Line::parse(line.as_bytes()).unwrap_err(), Flaw::Unreadable);
+        let mut receipt = receipt(1, &[], false);
+        receipt.envelope.as_mut().unwrap().base = base;
+        prop_assert!(check(&log([Entry::Receipt(receipt)])).is_err());
     }
 }

@@ -52,7 +52,7 @@ impl LogFile {
             let Some(head) = end.head else {
                 // Begun, and nothing of it counts: a crash came before its first line was whole.
                 if end.length == 0 {
-                    fs::remove_file(&path).map_err(unusable)?;
+                    fs::rename(&path, path.with_extension("damaged")).map_err(unusable)?;
                     continue;
                 }
                 return Err(ConfigError::new(

@@ -237,10 +237,12 @@ fn receipt(known: &Known, seen: &Seen, decision: Verdict, code: Option<Code>, no
         Who::Caller(caller, at) => (caller.call(), *at, Some(caller.identity())),
     };
     let envelope = call.and_then(|call| {
-        let registered = match (call.certificate(), known.standing(&call.keyid())) {
-            (Some(_), _) => None,
-            (None, Standing::CallKey { key, .. }) => Some(key),
-            (None, _) => return None,
+        let registered = match call.certificate() {
+            Some(_) => None,
+            None => match known.standing(&call.keyid()) {
+                Standing::CallKey { key, .. } => Some(key),
+                _ => return None,
+            },
         };
         Some(Evidence::of(call, registered.as_deref()))
     });
