@@ -6,8 +6,8 @@ use envelope_core::receipt::{
     Auditor, Entry, Evidence, Flaw, Head, Line, LoginIssuer, MAX_LINE, Omitted, Open, Receipt, Verdict,
 };
 use envelope_core::{
-    Algorithm, Authorities, Call, Code, Grant, Identity, Issue, Refusal, Request, Signer, SigningKey,
-    Thumbprint, Timestamp, TrustList, Verifier,
+    Algorithm, Authorities, BaseWriter, Call, Code, Grant, Identity, Issue, Refusal, Request, Signer,
+    SigningKey, Thumbprint, Timestamp, TrustList, Verifier,
 };
 use proptest::prelude::*;
 
@@ -152,6 +152,56 @@ fn what_was_written_verifies() {
     for text in ["", "9", "9:", "09:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "9:AA", "+9:AA"] {
         assert_eq!(Head::parse(text), None, "{text}");
     }
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let whole = mixed();
+    let without = |at: usize| [&whole[..at], &whole[at + 1..]].concat();
+    assert_eq!(check(&without(3)).unwrap_err(), (3, Flaw::Sequence));
+    let mut changed = whole.clone();
+    changed[3] = changed[3].replace("192.0.2.1", "192.0.2.2");
+    assert_eq!(check(&changed).unwrap_err(), (4, Flaw::Chain));
+    let mut forged = whole.clone();
+    let before = Line::parse(whole[7].as_bytes()).unwrap().head();
+    forged[8] = before.append(&before.checkpoint(NOW, &key(Algorithm::Ed25519, 91)).to_json()).0;
+    assert_eq!(check(&forged).unwrap_err(), (8, Flaw::Checkpoint));
+}
+
+/// Our signer does not cover `Host`; another one may.
+#[test]
+fn a_host_that_is_covered_is_the_host() {
+    let call_key = key(Algorithm::Ed25519, 2);
+    let keyid = call_key.verifying_key().thumbprint();
+    let params = format!(
+        "(\"@method\" \"@authority\" \"@path\" \"@query\" \"host\");created={};expires={};nonce=\"0123456789012345678901\";keyid=\"{keyid}\";tag=\"envelope/1\"",
+        NOW.as_unix(),
+        NOW.as_unix() + 60
+    );
+    let mut base = BaseWriter::new();
+    for (name, value) in [
+        ("@method", "GET"),
+        ("@authority", "pack.example"),
+        ("@path", "/x"),
+        ("@query", "?"),
+        ("host", "Pack.Example:443"),
+    ] {
+        base.component(name, value);
+    }
+    let signature = call_key.sign(base.finish(&params).as_bytes());
+    let signature = <base64ct::Base64 as base64ct::Encoding>::encode_string(signature.as_bytes());
+    let (input, signature) = (format!("a={params}"), format!("a=:{signature}:"));
+    let header: [(&str, &[u8]); 3] = [
+        ("Host", b"Pack.Example:443"),
+        ("Signature-Input", input.as_bytes()),
+        ("Signature", signature.as_bytes()),
+    ];
+    let mut trust = TrustList::new();
+    trust.register(Identity::new("alice").unwrap(), call_key.verifying_key().clone(), NOW.plus(60));
+    let verifier = Verifier::new(Authorities::new(["pack.example"]).unwrap());
+    let verified = verifier.verify(&Request::new("GET", "/x", &header), &trust, NOW).unwrap();
+    let found = check(&log([Entry::Receipt(of(1, &(verified.call().clone(), call_key)))]));
+    assert_eq!(found.map(|it| it.tally().proven).map_err(|(_, flaw)| flaw), Ok(1));
 }
 
 #[test]
