@@ -367,8 +367,8 @@ fn it_describes_itself() {
         described,
         serde_json::json!({
             "profile": "envelope/1", "algorithms": ["ed25519", "ecdsa-p256-sha256"], "window": 30, "skew": 5,
-            "authorities": ["pack.example"], "issuer": "https://pack.example", "issuer_key": null, "enroll": false,
-            "login": [], "server_time": null,
+            "authorities": ["pack.example"], "issuer": "https://pack.example", "issuer_key": null, "audit_key": null,
+            "enroll": false, "login": [], "server_time": null,
         })
     );
 }
