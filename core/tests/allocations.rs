@@ -11,7 +11,7 @@ use allocation_counter::{AllocationInfo, measure};
 use caller::{Alice, Arriving, HOST, NOW};
 use envelope_core::{
     Access, Algorithm, Authorities, Certificate, CertificateCache, Code, Decision, Field, MemoryReplayCache,
-    Pack, Policy, Refusal, Request, Timestamp, TrustList, Verifier,
+    NonceUse, Pack, Policy, Refusal, ReplayCache as _, Request, Timestamp, TrustList, Verifier,
 };
 
 /// Keeps one certificate.
@@ -110,4 +110,24 @@ fn the_second_use_of_a_call_key_makes_its_table() {
     let kibibytes: Vec<_> = infos.iter().map(|info| info.bytes_total >> 10).collect();
     assert!(kibibytes[1] >= 16 && kibibytes[1] > kibibytes[0], "{kibibytes:?}");
     assert!(kibibytes[2..].iter().all(|kibibytes| *kibibytes < 10), "{kibibytes:?}");
+}
+
+/// What the replay cache says that it has taken is what it has: while it fills, and while what has expired goes.
+#[test]
+fn the_replay_cache_knows_its_size() {
+    let (keyid, identity) = (Alice::ed25519().call_key.verifying_key().thumbprint(), caller::alice());
+    let mut cache = MemoryReplayCache::new(usize::MAX, [7; 16]).with_share(1 << 40);
+    let mut taken = 0;
+    for number in 0..6000_u64 {
+        let (nonce, now) = (number.to_string(), NOW.plus(number / 2000 * 100));
+        let wanted = NonceUse {
+            keyid,
+            nonce: &nonce,
+            keep_until: now.plus(number % 60),
+            identity: &identity,
+            fingerprint: None,
+        };
+        taken += measure(|| cache.remember(&wanted, now).unwrap()).bytes_current;
+        assert_eq!(i64::try_from(cache.allocated_bytes()).unwrap(), taken, "{number}");
+    }
 }

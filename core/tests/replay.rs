@@ -136,6 +136,7 @@ fn it_grows_and_forgets_nothing() {
         }
     }
     assert_eq!(cache.len(), 10_000);
+    assert!(!cache.is_empty());
     let first = format!("{:022}", 1);
     let wanted = NonceUse { nonce: &first, ..use_of(other, NOW) };
     assert_eq!(cache.remember(&wanted, NOW), Ok(()));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::format;
+use std::vec::Vec;
 
 use proptest::prelude::*;
 
@@ -74,16 +75,44 @@ proptest! {
 /// Every insertion moves a few entries at most, and all of them some times each.
 #[test]
 fn no_insertion_does_the_work_of_many() {
-    let (mut table, mut most, count) = (Slots::new(), 0, 300_000);
+    let (mut table, mut most, mut busy, count) = (Slots::new(), 0, 0, 300_000);
     for number in 0..count {
         let before = table.moved;
         table.update(Name::of(hash(number)), |_| 0);
         most = most.max(table.moved - before);
+        busy += usize::from(table.moved > before);
     }
     let (moved, count) = (table.moved, usize::try_from(count).unwrap());
     assert!(most <= 1024, "{most} at once");
     assert!(moved <= 6 * count, "{moved} in all");
     assert!(moved >= count, "it grew");
+    assert!(moved >= 16 * busy, "{busy} insertions had to move something");
+}
+
+/// A table of up to three segments moves at once, when more than three quarters of it are taken: there are never two of them.
+#[test]
+fn a_small_table_takes_its_slots_and_little_more() {
+    let (mut table, mut size) = (Slots::new(), 16);
+    for number in 0..360_u64 {
+        table.update(Name::of(hash(number)), |_| 0);
+        if table.len() * 4 > size * 3 {
+            size += (size / 4).next_multiple_of(8);
+        }
+        let (taken, wanted) =
+            (table.allocated_bytes(), size * 16 + size.div_ceil(128) * size_of::<Vec<u128>>());
+        assert!((wanted..=wanted + 256).contains(&taken), "{taken} bytes for {size} slots at {number}");
+    }
+}
+
+/// Four slots at a time.
+#[test]
+fn names_behind_the_last_place_take_little() {
+    let mut table = Slots::new();
+    for behind in 0..9_u8 {
+        table.update(Name::of(u128::MAX - (u128::from(behind) << 48)), |_| 0);
+        let slots = (16 + usize::from(behind)).next_multiple_of(4);
+        assert_eq!(table.allocated_bytes(), slots * 16 + size_of::<Vec<u128>>());
+    }
 }
 
 /// At every fill: with one identity, and with as many as there are nonces.
