@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use caller::{Alice, Arriving, NOW, code};
 use envelope_core::{
     Algorithm, Code, Identity, Memory, MemoryReplayCache, NonceUse, Refusal, ReplayCache, ReplayError,
-    Request, SharedReplayCache, Signature, SignatureUse, SigningKey, Thumbprint, Timestamp,
+    ReplayKey, Request, SharedReplayCache, Signature, SignatureUse, SigningKey, Thumbprint, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -209,6 +209,37 @@ fn one_identity_cannot_fill_the_cache() {
     }
     assert_eq!(take(key, &alice, 40, 130, later), Err(ReplayError::Share));
     assert_eq!(Refusal::from(ReplayError::Share).code(), Code::ReplayCapacity);
+}
+
+/// Who may fill the cache alone is not counted.
+#[test]
+fn a_share_of_everything_takes_nothing() {
+    let [key, _] = keys();
+    let bytes = |share| {
+        let mut cache = MemoryReplayCache::new(100, [3; 16]).with_share(share);
+        assert_eq!(cache.remember(&use_of(key, NOW), NOW), Ok(()));
+        cache.allocated_bytes()
+    };
+    assert_eq!(bytes(100), bytes(usize::MAX));
+    assert!(bytes(100) < bytes(99));
+}
+
+/// A nonce and its signature belong to the same part of a larger cache, and every part has its share.
+#[test]
+fn parts_of_a_cache_have_as_much_each() {
+    let ([keyid, _], key) = (keys(), ReplayKey::new([3; 16]));
+    let signature = Signature::from_bytes([1; 64]);
+    for parts in [1, 3, 64] {
+        let mut held = vec![0; parts];
+        for number in 0..100 * parts {
+            let nonce = format!("{number:022}");
+            let part = key.hash(&NonceUse { nonce: &nonce, ..use_of(keyid, NOW) }).part(parts);
+            let signed = SignatureUse { keyid, nonce: &nonce, base: b"base", signature: &signature };
+            assert_eq!(key.hash_signature(&signed).part(parts), part);
+            held[part] += 1;
+        }
+        assert!(held.iter().all(|count| (50..=150).contains(count)), "{held:?}");
+    }
 }
 
 /// Only the same signature over the same base, by the same key, with a nonce that is remembered.
