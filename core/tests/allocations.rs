@@ -60,7 +60,7 @@ fn measured(
 ) -> (Vec<AllocationInfo>, Result<Decision, Code>) {
     let keys = Alice::new(algorithm, algorithm);
     let mut server = Server::new(&keys);
-    let fields: [Field<'_>; 2] = [("accept", b"*/*"), ("content-type", b"application/json")];
+    let fields: [Field<'_>; 3] = [("accept", b"*/*"), ("content-type", b"application/json"), ("te", b"")];
     let request = Request::new("POST", "https://pack.example/api/pack/p1/agent?lang=en", &fields);
     let arriving = |nonce: u8| {
         let signed = keys.signer().sign(&request, Some(b"body"), NOW, &[nonce; 16]).unwrap();
