@@ -36,6 +36,28 @@ impl CertificateCache for &Everything {
     }
 }
 
+/// Keeps every key, and no certificate.
+#[derive(Default)]
+struct Keys(RefCell<HashMap<Thumbprint, Arc<VerifyingKey>>>);
+
+impl CertificateCache for &Keys {
+    fn recall(&self, _: &str) -> Option<Arc<Certificate>> {
+        None
+    }
+
+    fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
+        Arc::new(certificate)
+    }
+
+    fn recall_key(&self, keyid: &Thumbprint) -> Option<Arc<VerifyingKey>> {
+        self.0.borrow().get(keyid).cloned()
+    }
+
+    fn keep_key(&self, key: Arc<VerifyingKey>) {
+        assert!(self.0.borrow_mut().insert(key.thumbprint(), key).is_none(), "it is kept already");
+    }
+}
+
 fn key(byte: u8) -> SigningKey {
     SigningKey::from_bytes(Algorithm::Ed25519, &[byte; 32]).unwrap()
 }
@@ -64,7 +86,7 @@ fn trust() -> TrustList {
 
 /// A request by the call key under the certificate, signed at `created`; with `change` made to its header afterwards.
 fn verify(
-    cache: &Everything,
+    cache: impl CertificateCache,
     trust: &TrustList,
     created: u64,
     change: impl FnOnce(&mut Vec<(String, Vec<u8>)>),
@@ -161,4 +183,19 @@ fn the_signature_of_a_kept_certificate_is_bound_to_its_text() {
         assert!(refused.is_err(), "byte {at}");
     }
     assert_eq!(*cache.recalled.borrow(), 0);
+}
+
+/// The key that is kept stands for the one in the certificate, with a table or without, and is kept once.
+#[test]
+fn a_kept_identity_key_changes_no_answer() {
+    let (keys, jws) = (Keys::default(), certificate());
+    let forged = format!("{}AAAAAAAA", &jws[..jws.len() - 8]);
+    let forge = |header: &mut Vec<(String, Vec<u8>)>| replace(header, "signature-key", &jws, &forged);
+    for _ in 0..3 {
+        assert_eq!(verify(&keys, &trust(), NOW, |_| ()).unwrap().call().identity().as_str(), "alice");
+        let code = verify(&keys, &trust(), NOW, forge).unwrap_err().code();
+        assert_eq!(code, verify(&Everything::default(), &trust(), NOW, forge).unwrap_err().code());
+        assert_eq!(code, Code::CertificateInvalid);
+    }
+    assert_eq!(keys.0.borrow().keys().copied().collect::<Vec<_>>(), [thumbprint(1)]);
 }

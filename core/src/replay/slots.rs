@@ -127,6 +127,12 @@ impl Slots {
         }
     }
 
+    /// Whether a name has its place where the next entry moves.
+    #[cfg(test)]
+    pub(super) fn is_next(&self, name: Name) -> bool {
+        self.larger.is_some() && self.table.place(name) == self.frontier
+    }
+
     /// Moves some entries to the larger table, if there is one.
     fn advance(&mut self) {
         let Some(larger) = &mut self.larger else { return };

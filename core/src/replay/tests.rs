@@ -72,6 +72,23 @@ proptest! {
     }
 }
 
+/// A name whose place is the next to move is in the old table, whoever asks.
+#[test]
+fn a_name_at_the_frontier_is_known() {
+    let (mut table, mut names, mut met) = (Slots::new(), Vec::new(), 0);
+    for number in 0..1500 {
+        names.push(Name::of(hash(number)));
+        table.update(names[names.len() - 1], |_| 7);
+        for name in names.iter().filter(|name| table.is_next(**name)).copied().collect::<Vec<_>>() {
+            table.update(name, |value| value + 1);
+            assert!(table.value(name).is_some_and(|value| value > 7));
+            assert_eq!(table.len(), names.len());
+            met += 1;
+        }
+    }
+    assert!(met > 20, "{met}");
+}
+
 /// Every insertion moves a few entries at most, and all of them some times each.
 #[test]
 fn no_insertion_does_the_work_of_many() {
