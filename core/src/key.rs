@@ -77,9 +77,7 @@ impl Thumbprint {
     /// Reads 43 characters of base64url without padding.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        let read = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
-        (read == bytes.len()).then_some(Self(bytes))
+        base64url(text).map(Self)
     }
 }
 
@@ -93,6 +91,13 @@ impl fmt::Debug for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// `N` bytes in base64url without padding (RFC 4648 section 5).
+pub(crate) fn base64url<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let read = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
+    (read == N).then_some(bytes)
 }
 
 /// A signature of either algorithm: 64 bytes.

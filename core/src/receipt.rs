@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Refusal;
-use crate::key::{Signature, SigningKey, VerifyingKey};
+use crate::key::{self, Signature, SigningKey, VerifyingKey};
 use crate::time::Timestamp;
 
 pub use self::audit::{Auditor, Tally};
 pub use self::evidence::Evidence;
+pub use crate::key::jwk::Jwk;
 
 /// The longest line, in bytes, without its end: an envelope at its largest, and room.
 pub const MAX_LINE: usize = 256 << 10;
@@ -43,7 +44,7 @@ impl Head {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (seq, hash) = text.split_once(':')?;
-        let read = Self { seq: seq.parse().ok()?, hash: decode(hash)? };
+        let read = Self { seq: seq.parse().ok()?, hash: key::base64url(hash)? };
         (read.to_string() == text).then_some(read)
     }
 
@@ -131,7 +132,7 @@ impl Line {
 fn place(text: &str) -> Option<(Head, &str)> {
     let (seq, rest) = text.strip_prefix("{\"seq\":")?.split_once(",\"prev\":\"")?;
     let (prev, rest) = rest.split_once("\",")?;
-    Some((Head { seq: seq.parse::<u64>().ok()?.checked_sub(1)?, hash: decode(prev)? }, rest))
+    Some((Head { seq: seq.parse::<u64>().ok()?.checked_sub(1)?, hash: key::base64url(prev)? }, rest))
 }
 
 /// What a line says.
@@ -199,41 +200,6 @@ pub struct LoginIssuer {
     pub url: String,
     /// The key that signs them.
     pub key: Jwk,
-}
-
-/// A public key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Jwk {
-    alg: String,
-    crv: String,
-    kty: String,
-    x: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    y: Option<String>,
-}
-
-impl From<&VerifyingKey> for Jwk {
-    fn from(key: &VerifyingKey) -> Self {
-        let (x, y) = key.coordinates();
-        Self {
-            alg: key.algorithm().jose_name().into(),
-            crv: if y.is_some() { "P-256" } else { "Ed25519" }.into(),
-            kty: if y.is_some() { "EC" } else { "OKP" }.into(),
-            x: encode(&x),
-            y: y.map(|y| encode(&y)),
-        }
-    }
-}
-
-impl Jwk {
-    /// The key itself.
-    ///
-    /// # Errors
-    /// [`KeyRefused`](crate::Code::KeyRefused).
-    pub fn key(&self) -> Result<VerifyingKey, Refusal> {
-        VerifyingKey::from_jwk(&serde_json::to_string(self).unwrap_or_default())
-    }
 }
 
 /// A decision.
@@ -311,7 +277,7 @@ impl Checkpoint {
     /// Whether this key has signed for what lies before the line.
     fn verify(&self, before: &Head, key: &VerifyingKey) -> Result<(), Flaw> {
         let (input, signature) = self.jws.rsplit_once('.').ok_or(Flaw::Checkpoint)?;
-        let signature = Signature::from_bytes(decode(signature).ok_or(Flaw::Checkpoint)?);
+        let signature = Signature::from_bytes(key::base64url(signature).ok_or(Flaw::Checkpoint)?);
         if input != before.signing_input(self.time, key) {
             return Err(Flaw::Checkpoint);
         }
@@ -364,10 +330,4 @@ impl core::error::Error for Flaw {}
 
 fn encode(bytes: &[u8]) -> String {
     Base64UrlUnpadded::encode_string(bytes)
-}
-
-fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let read = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
-    (read == N).then_some(bytes)
 }

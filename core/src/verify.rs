@@ -123,6 +123,24 @@ pub trait CertificateCache {
     }
 }
 
+impl<C: CertificateCache> CertificateCache for &C {
+    fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
+        (**self).recall(jws)
+    }
+
+    fn keep(&self, certificate: Certificate) -> Arc<Certificate> {
+        (**self).keep(certificate)
+    }
+
+    fn recall_key(&self, keyid: &Thumbprint) -> Option<Arc<VerifyingKey>> {
+        (**self).recall_key(keyid)
+    }
+
+    fn keep_key(&self, key: Arc<VerifyingKey>) {
+        (**self).keep_key(key);
+    }
+}
+
 /// A key that comes again is [prepared](VerifyingKey::prepare); one that is new is kept for that.
 fn prepared(keys: &impl CertificateCache, key: &Arc<VerifyingKey>) -> Arc<VerifyingKey> {
     match keys.recall_key(&key.thumbprint()) {

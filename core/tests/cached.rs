@@ -22,7 +22,7 @@ struct Everything {
     recalled: RefCell<usize>,
 }
 
-impl CertificateCache for &Everything {
+impl CertificateCache for Everything {
     fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
         let found = self.kept.borrow().get(jws).cloned();
         *self.recalled.borrow_mut() += usize::from(found.is_some());
@@ -40,7 +40,7 @@ impl CertificateCache for &Everything {
 #[derive(Default)]
 struct Keys(RefCell<HashMap<Thumbprint, Arc<VerifyingKey>>>);
 
-impl CertificateCache for &Keys {
+impl CertificateCache for Keys {
     fn recall(&self, _: &str) -> Option<Arc<Certificate>> {
         None
     }
@@ -194,7 +194,7 @@ fn a_kept_identity_key_changes_no_answer() {
     for _ in 0..3 {
         assert_eq!(verify(&keys, &trust(), NOW, |_| ()).unwrap().call().identity().as_str(), "alice");
         let code = verify(&keys, &trust(), NOW, forge).unwrap_err().code();
-        assert_eq!(code, verify(&Everything::default(), &trust(), NOW, forge).unwrap_err().code());
+        assert_eq!(code, verify(Everything::default(), &trust(), NOW, forge).unwrap_err().code());
         assert_eq!(code, Code::CertificateInvalid);
     }
     assert_eq!(keys.0.borrow().keys().copied().collect::<Vec<_>>(), [thumbprint(1)]);

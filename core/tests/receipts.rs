@@ -25,6 +25,17 @@ fn audit_thumbprint() -> Thumbprint {
     audit_key().verifying_key().thumbprint()
 }
 
+/// What is said of a call key.
+fn issue(call_key: &SigningKey) -> Issue<'_> {
+    Issue {
+        call_key: call_key.verifying_key(),
+        issued: NOW,
+        lifetime: 900,
+        id: "1",
+        grant: Grant::everything(),
+    }
+}
+
 /// A call that a verifier let through, with these fields covered.
 fn call(nonce: u8, fields: &[(&str, &[u8])], registered: bool) -> (Call, SigningKey) {
     try_call(nonce, fields, registered).unwrap()
@@ -34,14 +45,7 @@ fn call(nonce: u8, fields: &[(&str, &[u8])], registered: bool) -> (Call, Signing
 fn try_call(nonce: u8, fields: &[(&str, &[u8])], registered: bool) -> Result<(Call, SigningKey), Refusal> {
     let (identity_key, call_key) = (key(Algorithm::P256, 1), key(Algorithm::Ed25519, 2));
     let alice = Identity::new("alice").unwrap();
-    let issue = Issue {
-        call_key: call_key.verifying_key(),
-        issued: NOW,
-        lifetime: 900,
-        id: "1",
-        grant: Grant::everything(),
-    };
-    let certificate = issue.sign(&identity_key).unwrap();
+    let certificate = issue(&call_key).sign(&identity_key).unwrap();
     let mut trust = TrustList::new();
     let signer = if registered {
         trust.register(alice, call_key.verifying_key().clone(), NOW.plus(60));
@@ -328,15 +332,8 @@ fn a_login_is_verified_by_the_issuer_that_the_log_names() {
         }
     }
     let (issuer_key, call_key) = (key(Algorithm::Ed25519, 50), key(Algorithm::P256, 2));
-    let issue = Issue {
-        call_key: call_key.verifying_key(),
-        issued: NOW,
-        lifetime: 900,
-        id: "1",
-        grant: Grant::everything(),
-    };
     let bob = Identity::new("github:bob").unwrap();
-    let jws = issue.sign_login(&issuer_key, "https://pack.example", &bob, &[]).unwrap();
+    let jws = issue(&call_key).sign_login(&issuer_key, "https://pack.example", &bob, &[]).unwrap();
     let signed = Signer::logged_in(&call_key, &jws).unwrap();
     let signed =
         signed.sign(&Request::new("GET", "https://pack.example/x", &[]), None, NOW, &[1; 16]).unwrap();

@@ -31,7 +31,7 @@ fn every_vector_comes_out_as_it_says() {
 #[derive(Default)]
 struct Everything(RefCell<HashMap<String, Arc<Certificate>>>);
 
-impl CertificateCache for &Everything {
+impl CertificateCache for Everything {
     fn recall(&self, jws: &str) -> Option<Arc<Certificate>> {
         self.0.borrow().get(jws).cloned()
     }

@@ -24,20 +24,16 @@ pub(super) fn verify(key: &VerifyingKey, message: &[u8], signature: &Signature) 
 /// Multiples of a key, Q.
 pub(super) struct Prepared(Multiples<ProjectivePoint>);
 
-// The sizes are measured: larger ones gain little, and crowd the caches of a server that has many callers.
-const OF_KEY: Shape = Shape { piece: 16, window: 5 };
-const OF_BASE: Shape = Shape { piece: 16, window: 8 };
-
 /// Multiples of the base point, made with the first key.
 fn base() -> &'static Multiples<ProjectivePoint> {
     static BASE: OnceBox<Multiples<ProjectivePoint>> = OnceBox::new();
-    BASE.get_or_init(|| Box::new(Multiples::new(ProjectivePoint::generator(), OF_BASE)))
+    BASE.get_or_init(|| Box::new(Multiples::new(ProjectivePoint::generator(), Shape::OF_BASE)))
 }
 
 impl Prepared {
     pub(super) fn new(key: &VerifyingKey) -> Self {
         base();
-        Self(Multiples::new(ProjectivePoint::from(*key.as_affine()), OF_KEY))
+        Self(Multiples::new(ProjectivePoint::from(*key.as_affine()), Shape::OF_KEY))
     }
 
     /// r is the x of \[z/s\]G + \[r/s\]Q.

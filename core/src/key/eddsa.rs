@@ -25,20 +25,16 @@ pub(super) struct Prepared {
     multiples: Multiples<EdwardsPoint>,
 }
 
-// The sizes are measured: larger ones gain little, and crowd the caches of a server that has many callers.
-const OF_KEY: Shape = Shape { piece: 16, window: 5 };
-const OF_BASE: Shape = Shape { piece: 16, window: 8 };
-
 /// Multiples of the base point, made with the first key.
 fn base() -> &'static Multiples<EdwardsPoint> {
     static BASE: OnceBox<Multiples<EdwardsPoint>> = OnceBox::new();
-    BASE.get_or_init(|| Box::new(Multiples::new(ED25519_BASEPOINT_POINT, OF_BASE)))
+    BASE.get_or_init(|| Box::new(Multiples::new(ED25519_BASEPOINT_POINT, Shape::OF_BASE)))
 }
 
 impl Prepared {
     pub(super) fn new(key: &VerifyingKey) -> Self {
         base();
-        Self { key: key.to_bytes(), multiples: Multiples::new(-key.to_edwards(), OF_KEY) }
+        Self { key: key.to_bytes(), multiples: Multiples::new(-key.to_edwards(), Shape::OF_KEY) }
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &Signature) -> bool {

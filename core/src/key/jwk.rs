@@ -1,22 +1,24 @@
 //! JSON Web Keys (RFC 7517, RFC 8037): public ones.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Coordinates, VerifyingKey, refused};
+use super::{Coordinates, VerifyingKey, base64url, refused};
 use crate::error::Refusal;
 use crate::json::{Object, Value};
 
-/// The members that are written, in lexicographic order.
-#[derive(Debug, Serialize)]
-pub(crate) struct Jwk {
-    alg: &'static str,
-    crv: &'static str,
-    kty: &'static str,
+/// A public key as a JWK: the members that are written, in lexicographic order. Read, it has these and no others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwk {
+    alg: Cow<'static, str>,
+    crv: Cow<'static, str>,
+    kty: Cow<'static, str>,
     x: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     y: Option<String>,
 }
 
@@ -24,12 +26,27 @@ impl From<&VerifyingKey> for Jwk {
     fn from(key: &VerifyingKey) -> Self {
         let (x, y) = key.coordinates();
         Self {
-            alg: key.algorithm().jose_name(),
-            crv: if y.is_some() { "P-256" } else { "Ed25519" },
-            kty: if y.is_some() { "EC" } else { "OKP" },
+            alg: key.algorithm().jose_name().into(),
+            crv: if y.is_some() { "P-256" } else { "Ed25519" }.into(),
+            kty: if y.is_some() { "EC" } else { "OKP" }.into(),
             x: Base64UrlUnpadded::encode_string(&x),
             y: y.map(|y| Base64UrlUnpadded::encode_string(&y)),
         }
+    }
+}
+
+impl Jwk {
+    /// The key itself.
+    ///
+    /// # Errors
+    /// [`KeyRefused`](crate::Code::KeyRefused).
+    pub fn key(&self) -> Result<VerifyingKey, Refusal> {
+        VerifyingKey::from_jwk(&self.to_json())
+    }
+
+    fn to_json(&self) -> String {
+        // A struct of strings always serialises.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -37,8 +54,7 @@ impl VerifyingKey {
     /// The key as a JWK, on one line, with `alg`.
     #[must_use]
     pub fn to_jwk(&self) -> String {
-        // A struct of strings always serialises.
-        serde_json::to_string(&Jwk::from(self)).unwrap_or_default()
+        Jwk::from(self).to_json()
     }
 
     /// Reads a JWK; members that are not part of the key are ignored.
@@ -79,9 +95,5 @@ fn text<'a>(jwk: &'a Object, name: &str) -> Option<&'a str> {
 }
 
 fn coordinate(jwk: &Object, name: &str) -> Result<[u8; 32], Refusal> {
-    let refusal = refused("a coordinate of a JWK is not 32 bytes in base64url");
-    let mut bytes = [0; 32];
-    let read =
-        Base64UrlUnpadded::decode(text(jwk, name).ok_or(refusal)?, &mut bytes).map_err(|_| refusal)?.len();
-    if read == bytes.len() { Ok(bytes) } else { Err(refusal) }
+    text(jwk, name).and_then(base64url).ok_or(refused("a coordinate of a JWK is not 32 bytes in base64url"))
 }

@@ -10,12 +10,12 @@ use alloc::vec::Vec;
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
-use super::{Flaw, Jwk, Receipt, decode, encode};
+use super::{Flaw, Jwk, Receipt, encode};
 use crate::authority::Authorities;
 use crate::certificate::UntrustedCertificate;
 use crate::envelope::{Envelope, SignatureKey};
 use crate::error::{Code, Refusal};
-use crate::key::{Thumbprint, VerifyingKey};
+use crate::key::{self, Thumbprint, VerifyingKey};
 use crate::login::{Issuer, UntrustedLogin};
 use crate::request::{Field, Request};
 use crate::time::{Timestamp, Window};
@@ -94,7 +94,7 @@ impl Evidence {
         let trust = Recorded { keyid, identity: &identity, key: key.as_ref(), issuers };
         if self.withheld.is_empty() {
             let authorities = Authorities::new([signed.authority]).map_err(Flaw::Envelope)?;
-            let verifier = Verifier::new(authorities).with_certificates(Shared(certificates));
+            let verifier = Verifier::new(authorities).with_certificates(certificates);
             let verifier = verifier.with_window(Window::new(Window::MAX).unwrap_or_default());
             let now = Timestamp::from_unix(receipt.time);
             let verified = verifier.verify(&request, &trust, now).map_err(Flaw::Envelope)?;
@@ -176,7 +176,7 @@ impl<'a> Signed<'a> {
         }
         let key = lines.iter().find(|(name, _)| *name == "signature-key");
         let label = key.and_then(|(_, value)| value.split_once('=')).map_or("sig", |(label, _)| label);
-        let signature: [u8; 64] = decode(&evidence.signature)?;
+        let signature: [u8; 64] = key::base64url(&evidence.signature)?;
         let input = [label, "=", params].concat();
         let signature = [label, "=:", &Base64::encode_string(&signature), ":"].concat();
         // What has no query, and what has an empty one, have the same line; only one of them is canonical.
@@ -239,19 +239,6 @@ impl Trust for Recorded<'_> {
 
     fn issuer(&self, key: &Thumbprint) -> Option<Issuer> {
         self.issuers.iter().find(|issuer| issuer.key.thumbprint() == *key).cloned()
-    }
-}
-
-/// A cache that several verifiers take turns with.
-struct Shared<'a, C>(&'a C);
-
-impl<C: CertificateCache> CertificateCache for Shared<'_, C> {
-    fn recall(&self, jws: &str) -> Option<Arc<crate::certificate::Certificate>> {
-        self.0.recall(jws)
-    }
-
-    fn keep(&self, certificate: crate::certificate::Certificate) -> Arc<crate::certificate::Certificate> {
-        self.0.keep(certificate)
     }
 }
 
