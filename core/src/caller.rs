@@ -1,6 +1,5 @@
 //! Who calls, by which credential, and on whose word (`spec/packs.md`, section 3).
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -119,13 +118,13 @@ pub struct Caller {
 /// The credential that a caller has shown.
 #[derive(Clone, Debug)]
 enum Means {
-    Call(Box<Call>),
+    Call(Arc<Call>),
     Bearer { identity: Identity, backing: Backing },
 }
 
 impl Caller {
-    pub(crate) fn new(call: Call) -> Self {
-        Self { means: Means::Call(Box::new(call)) }
+    pub(crate) const fn new(call: Arc<Call>) -> Self {
+        Self { means: Means::Call(call) }
     }
 
     /// Somebody who has shown a bearer instead of an envelope: the token of a pack, or that of an identity provider. Whoever makes
@@ -137,7 +136,7 @@ impl Caller {
 
     /// Who it is.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &Identity {
         match &self.means {
             Means::Call(call) => call.identity(),
             Means::Bearer { identity, .. } => identity,
@@ -146,7 +145,7 @@ impl Caller {
 
     /// On whose word it is them.
     #[must_use]
-    pub const fn backing(&self) -> &Backing {
+    pub fn backing(&self) -> &Backing {
         match &self.means {
             Means::Call(call) => call.backing(),
             Means::Bearer { backing, .. } => backing,
@@ -161,7 +160,7 @@ impl Caller {
 
     /// The verified envelope: the evidence that a receipt keeps; `None` where there is none.
     #[must_use]
-    pub const fn call(&self) -> Option<&Call> {
+    pub fn call(&self) -> Option<&Call> {
         match &self.means {
             Means::Call(call) => Some(call),
             Means::Bearer { .. } => None,

@@ -5,6 +5,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
+use alloc::sync::Arc;
 use core::future::Future;
 
 pub use memory::{Fingerprint, HashedSignature, HashedUse, MemoryReplayCache, ReplayKey};
@@ -162,13 +163,13 @@ impl Intact {
 #[derive(Debug)]
 #[must_use = "nothing has decided yet whether the caller may do this"]
 pub struct Fresh {
-    call: Call,
+    call: Arc<Call>,
 }
 
 impl Fresh {
     /// What the envelope says.
     #[must_use]
-    pub const fn call(&self) -> &Call {
+    pub fn call(&self) -> &Call {
         &self.call
     }
 

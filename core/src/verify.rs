@@ -99,7 +99,10 @@ impl<C: CertificateCache> Verifier<C> {
         if !memory.has_verified {
             call_key.key().verify(base.as_str().as_bytes(), &envelope.signature)?;
         }
-        Ok(Verified { digest: envelope.content_digest, call: Call::new(call_key, &envelope, base, memory) })
+        Ok(Verified {
+            digest: envelope.content_digest,
+            call: Arc::new(Call::new(call_key, &envelope, base, memory)),
+        })
     }
 }
 
@@ -473,15 +476,21 @@ impl Call {
 #[derive(Debug)]
 #[must_use = "the body and the nonce are not checked yet"]
 pub struct Verified {
-    call: Call,
+    call: Arc<Call>,
     digest: ContentDigest,
 }
 
 impl Verified {
     /// What the envelope says.
     #[must_use]
-    pub const fn call(&self) -> &Call {
+    pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// The same, for whoever keeps it beside the request.
+    #[must_use]
+    pub fn shared_call(&self) -> Arc<Call> {
+        Arc::clone(&self.call)
     }
 
     /// Stage 6 for a body that arrives in pieces.
@@ -518,7 +527,7 @@ impl Verified {
 /// A body that is being read.
 #[derive(Debug)]
 pub struct Body {
-    call: Call,
+    call: Arc<Call>,
     hasher: BodyHasher,
 }
 
@@ -543,13 +552,13 @@ impl Body {
 #[derive(Debug)]
 #[must_use = "the nonce is not checked yet"]
 pub struct Intact {
-    pub(crate) call: Call,
+    pub(crate) call: Arc<Call>,
 }
 
 impl Intact {
     /// What the envelope says.
     #[must_use]
-    pub const fn call(&self) -> &Call {
+    pub fn call(&self) -> &Call {
         &self.call
     }
 }

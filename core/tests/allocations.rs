@@ -85,7 +85,7 @@ fn count(algorithm: Algorithm, now: Timestamp, spoil: fn(&mut Arriving)) -> (u64
     (infos[3].count_total, result)
 }
 
-/// The components, the parameters, the parameter of the certificate, the base, the nonce, and the box of the caller.
+/// The components, the parameters, the parameter of the certificate, the base, the nonce, and the call.
 #[test]
 fn a_verified_call_takes_six() {
     for algorithm in [Algorithm::Ed25519, Algorithm::P256] {

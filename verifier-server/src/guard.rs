@@ -301,7 +301,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
             let now = self.clock.now();
             let recall = |signature: &SignatureUse<'_>| self.replay.recall(signature);
             let verified = verifier.verify_recalling(&request, trust, recall, now)?;
-            Witness::signed(head, verified.call(), now);
+            Witness::signed(head, &verified, now);
             Ok(Some(verified))
         } else {
             request.check().map(|()| None)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use envelope_core::{Call, Caller, Timestamp};
+use envelope_core::{Call, Caller, Timestamp, Verified};
 use http::request::Parts;
 
 /// Travels in the extensions of a request. Who has none there gives no account, and pays nothing.
@@ -28,7 +28,7 @@ pub(crate) enum Who {
     /// Nobody that is known: anybody can send this.
     Nobody,
     /// The header was signed by somebody at the moment that is given; the rest may be a copy of what they sent before, or worse.
-    Signed(Box<Call>, Timestamp),
+    Signed(Arc<Call>, Timestamp),
     /// Somebody who has sent this, now; the moment is given where they have signed.
     Caller(Caller, Option<Timestamp>),
 }
@@ -57,9 +57,9 @@ impl Witness {
     }
 
     /// Stage 5 has passed.
-    pub(crate) fn signed(head: &Parts, call: &Call, now: Timestamp) {
+    pub(crate) fn signed(head: &Parts, verified: &Verified, now: Timestamp) {
         if let Some(witness) = Self::of(head) {
-            witness.seen().who = Who::Signed(Box::new(call.clone()), now);
+            witness.seen().who = Who::Signed(verified.shared_call(), now);
         }
     }
 
