@@ -13,6 +13,8 @@ use crate::error::{AuditError, Error};
 use crate::key_arg;
 use crate::report::{self, Fact, Facts, printable};
 
+const UNFINISHED: &str = "the last line is not finished: the verifier was cut off, or is writing it";
+
 pub(crate) fn verify(args: &AuditVerify) -> Result<(), Error> {
     let outcome = judge(args);
     if let (Err(Error::Audit(error)), true) = (&outcome, args.json.json) {
@@ -31,7 +33,7 @@ fn judge(args: &AuditVerify) -> Result<(), Error> {
     let torn = each_line(&args.files, |line| auditor.line(line).map(drop))?;
     auditor.finish().map_err(|flaw| Error::Audit(AuditError { at: None, flaw }))?;
     if torn {
-        report::tell("the last line is not finished: the verifier was cut off, or is writing it");
+        report::tell(UNFINISHED);
     }
     let tally = auditor.tally();
     let number = Fact::Number;
@@ -66,7 +68,7 @@ pub(crate) fn show(args: &AuditShow) -> Result<(), Error> {
     })?;
     written?;
     if torn {
-        report::tell("the last line is not finished: the verifier was cut off, or is writing it");
+        report::tell(UNFINISHED);
     }
     Ok(())
 }

@@ -48,12 +48,6 @@ impl Issuer {
     pub(crate) const fn tokens(&self) -> &TokenKey {
         &self.tokens
     }
-
-    /// Its public half, as a JWK.
-    pub(crate) fn jwk(&self) -> serde_json::Value {
-        // What was written as JSON is read as JSON.
-        serde_json::from_str(&self.public.to_jwk()).unwrap_or_default()
-    }
 }
 
 /// A key of the verifier's own in a file, which is made where there is none.

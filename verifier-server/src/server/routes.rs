@@ -22,7 +22,6 @@ use super::audit::{self, Audit};
 use super::browsers::Browsers;
 use super::config::{Config, ConfigError, Route};
 use super::hop::Proxies;
-use super::issuer::Issuer;
 use super::known::Known;
 use super::upstream::Upstream;
 use super::{api, forward_auth, gateway};
@@ -245,7 +244,7 @@ async fn describe(extract::State(app): extract::State<App>) -> Response {
         "skew": Window::SKEW,
         "authorities": verifier.authorities().iter().collect::<Vec<_>>(),
         "issuer": app.known().url(),
-        "issuer_key": app.known().issuer_key().map(Issuer::jwk),
+        "issuer_key": app.known().issuer_key().map(|issuer| jwk(issuer.public())),
         "audit_key": app.audit().map(|audit| jwk(audit.key())),
         "enroll": app.known().check_store().is_ok(),
         "login": app.known().login_options().await,

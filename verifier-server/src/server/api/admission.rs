@@ -50,7 +50,7 @@ async fn known_who(
     let admitted = admit(app, &terms(app, &signed, MAX_BODY), &head, body, scope).await?;
     let (caller, body) = caller(admitted)?;
     may(&caller)?;
-    audit::allow(app, &head, None, Some(&caller)).await?;
+    audit::allow(app, &head, Some(&caller)).await?;
     Ok((caller, body))
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn pack_admin(app: &App, request: Request) -> Result<(Caller, B
     let (head, body) = request.into_parts();
     let signed = Policy::new(Pack { allowed_users: Users::Everybody, ..Pack::trusted() });
     let (caller, body) = caller(admit(app, &terms(app, &signed, MAX_RULES), &head, body, ADMIN).await?)?;
-    audit::allow(app, &head, None, Some(&caller)).await?;
+    audit::allow(app, &head, Some(&caller)).await?;
     Ok((caller, body))
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn newcomer(
     let trust = Newcomer { keys: app.known(), call_key };
     let terms = Terms { verifier: &verifier, trust: &trust, rules: &signed, max_body: MAX_BODY };
     let (caller, body) = caller(admit(app, &terms, head, body, scope).await?)?;
-    audit::allow(app, head, None, Some(&caller)).await?;
+    audit::allow(app, head, Some(&caller)).await?;
     Ok((caller, body))
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn anybody(app: &App, request: Request) -> Result<Bytes, Refusa
     let (head, body) = request.into_parts();
     let open = Policy::new(Pack::open());
     let admitted = admit(app, &terms(app, &open, MAX_STATEMENT), &head, body, Access::CALL.scope).await?;
-    audit::allow(app, &head, None, admitted.caller.as_ref()).await?;
+    audit::allow(app, &head, admitted.caller.as_ref()).await?;
     Ok(admitted.body)
 }
 

@@ -196,14 +196,8 @@ impl Audit {
 /// # Errors
 /// [`Code::AuditUnavailable`] where a receipt is required and cannot be written; [`Code::Revoked`] for a registered call key that has
 /// ended meanwhile: without it nothing would prove the receipt.
-pub(super) async fn allow(
-    app: &App,
-    head: &Parts,
-    pack: Option<&str>,
-    caller: Option<&Caller>,
-) -> Result<(), Refusal> {
+pub(super) async fn allow(app: &App, head: &Parts, caller: Option<&Caller>) -> Result<(), Refusal> {
     let (Some(audit), Some(witness)) = (app.audit(), Witness::of(head)) else { return Ok(()) };
-    Witness::pack(head, pack);
     Witness::caller(head, caller);
     let receipt = receipt(app.known(), &witness.seen(), Verdict::Allow, None, audit.clock.now());
     if caller.is_some_and(|caller| caller.call().is_some()) && receipt.envelope.is_none() {
