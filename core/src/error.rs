@@ -147,6 +147,10 @@ codes! {
     TooManyAttempts = "too-many-attempts", Policy, 429, "too many bad credentials";
     /// The receipt of the request cannot be written, and none is let through without.
     AuditUnavailable = "audit-unavailable", Policy, 503, "the audit log cannot be written";
+    /// The caller, or the address, has as many requests or connections at once as one may have.
+    TooManyRequests = "too-many-requests", Policy, 429, "too many requests at once";
+    /// All callers together have as many requests, connections or bytes at once as the verifier takes.
+    Overloaded = "overloaded", Policy, 503, "the verifier has too much to do";
 }
 
 impl Code {

@@ -77,6 +77,10 @@ pub struct Config {
     pub replay_capacity: usize,
     /// How many of them may be of one identity.
     pub replay_share: usize,
+    /// How much there may be at once.
+    pub limits: Limits,
+    /// Who may read the metrics; none: loopback.
+    pub metrics_from: Vec<IpAddr>,
     /// How long things may take, in seconds.
     pub timeouts: Timeouts,
     /// Web origins whose pages may send unsigned calls.
@@ -95,6 +99,21 @@ pub(crate) struct Route {
     pub(crate) lists_packs: bool,
 }
 
+/// How much there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections; `None`: what descriptors allow, and 8192 at most.
+    pub connections: Option<usize>,
+    /// Connections of one address that is no trusted proxy.
+    pub client_connections: usize,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Requests in flight of one identity, and of one address that is no trusted proxy.
+    pub client_in_flight: usize,
+    /// Bytes of headers that are not whole yet (a quarter) and of bodies (three quarters).
+    pub memory: usize,
+}
+
 /// How long things may take, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -102,6 +121,8 @@ pub struct Timeouts {
     pub head: u64,
     /// Until the body of a request is there.
     pub body: u64,
+    /// Until a client takes something of its answer.
+    pub write: u64,
     /// Until the upstream begins to answer.
     pub upstream: u64,
     /// Until what is in flight has finished at shutdown.
@@ -186,9 +207,18 @@ impl Flags {
             max_body: count(self.max_body, 1 << 20)?,
             replay_capacity,
             replay_share: count(self.replay_share, ShardedReplayCache::usual_share(replay_capacity))?,
+            limits: Limits {
+                connections: self.max_connections.map(|given| count(Some(given), given)).transpose()?,
+                client_connections: count(self.client_connections, 256)?,
+                in_flight: count(self.max_in_flight, 4096)?,
+                client_in_flight: count(self.client_in_flight, 256)?,
+                memory: count(self.request_memory, 256 << 20)?,
+            },
+            metrics_from: self.metrics_from.iter().map(IpAddr::to_canonical).collect(),
             timeouts: Timeouts {
                 head: seconds(self.head_timeout, 15)?,
                 body: seconds(self.body_timeout, 30)?,
+                write: seconds(self.write_timeout, 30)?,
                 upstream: seconds(self.upstream_timeout, 300)?,
                 shutdown: seconds(self.shutdown_timeout, 30)?,
             },

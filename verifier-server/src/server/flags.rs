@@ -149,6 +149,32 @@ pub struct Flags {
     #[arg(long, value_name = "COUNT")]
     #[serde(alias = "replay_share")]
     pub replay_share: Option<usize>,
+    /// Connections that may be open at once; beyond, those go that have waited longest for a request [default: 8192, or what
+    /// descriptors allow]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "max_connections")]
+    pub max_connections: Option<usize>,
+    /// How many of them an address may have, but for trusted proxies [default: 256]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "client_connections")]
+    pub client_connections: Option<usize>,
+    /// Requests that may be in flight at once [default: 4096]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "max_in_flight")]
+    pub max_in_flight: Option<usize>,
+    /// How many of them an identity may have, and an address, but for trusted proxies [default: 256]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "client_in_flight")]
+    pub client_in_flight: Option<usize>,
+    /// Bytes that headers which are not whole yet, and bodies, may take at once: a quarter and three quarters of it
+    /// [default: 268435456]
+    #[arg(long, value_name = "BYTES")]
+    #[serde(alias = "request_memory")]
+    pub request_memory: Option<usize>,
+    /// Address that may read /metrics; repeatable [default: loopback]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(alias = "metrics_from")]
+    pub metrics_from: Vec<IpAddr>,
     /// Seconds in which the header of a request must arrive; an idle connection is closed after as many [default: 15]
     #[arg(long, value_name = "SECONDS")]
     #[serde(alias = "head_timeout")]
@@ -157,6 +183,10 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS")]
     #[serde(alias = "body_timeout")]
     pub body_timeout: Option<u64>,
+    /// Seconds in which a client must take something of its answer [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(alias = "write_timeout")]
+    pub write_timeout: Option<u64>,
     /// Seconds in which the upstream must begin to answer [default: 300]
     #[arg(long, value_name = "SECONDS")]
     #[serde(alias = "upstream_timeout")]
@@ -279,8 +309,15 @@ impl Flags {
             window: self.window.or(file.window),
             replay_capacity: self.replay_capacity.or(file.replay_capacity),
             replay_share: self.replay_share.or(file.replay_share),
+            max_connections: self.max_connections.or(file.max_connections),
+            client_connections: self.client_connections.or(file.client_connections),
+            max_in_flight: self.max_in_flight.or(file.max_in_flight),
+            client_in_flight: self.client_in_flight.or(file.client_in_flight),
+            request_memory: self.request_memory.or(file.request_memory),
+            metrics_from: file.metrics_from.into_iter().chain(self.metrics_from).collect(),
             head_timeout: self.head_timeout.or(file.head_timeout),
             body_timeout: self.body_timeout.or(file.body_timeout),
+            write_timeout: self.write_timeout.or(file.write_timeout),
             upstream_timeout: self.upstream_timeout.or(file.upstream_timeout),
             shutdown_timeout: self.shutdown_timeout.or(file.shutdown_timeout),
             cors_origin: joined(file.cors_origin, self.cors_origin),
