@@ -47,6 +47,12 @@ impl<C: CertificateCache> Verifier<C> {
         Verifier { authorities: self.authorities, window: self.window, certificates }
     }
 
+    /// The cache of certificates.
+    #[must_use]
+    pub const fn certificates(&self) -> &C {
+        &self.certificates
+    }
+
     /// The authorities that it answers for.
     #[must_use]
     pub const fn authorities(&self) -> &Authorities {

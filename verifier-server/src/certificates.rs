@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use envelope_core::{Certificate, CertificateCache, Thumbprint, VerifyingKey};
@@ -39,6 +40,13 @@ impl ShardedCertificateCache {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// How often something was looked up and found, and how often not, so far.
+    #[must_use]
+    pub fn lookups(&self) -> (u64, u64) {
+        let (certificates, keys) = (self.certificates.lookups(), self.keys.lookups());
+        (certificates.0 + keys.0, certificates.1 + keys.1)
+    }
 }
 
 impl CertificateCache for ShardedCertificateCache {
@@ -73,6 +81,8 @@ impl fmt::Debug for ShardedCertificateCache {
 /// A map that forgets what was not used for long.
 struct Generations<K, V> {
     shards: Vec<RwLock<Shard<K, V>>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
     hasher: RandomState,
     capacity: usize,
 }
@@ -90,6 +100,8 @@ impl<K: Copy + Eq + Hash, V: Clone> Generations<K, V> {
         let shard = |_| RwLock::new(Shard { younger: HashMap::new(), older: HashMap::new() });
         Self {
             shards: (0..SHARDS).map(shard).collect(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
             hasher: RandomState::new(),
             capacity: capacity.div_ceil(SHARDS).max(1),
         }
@@ -108,7 +120,18 @@ impl<K: Copy + Eq + Hash, V: Clone> Generations<K, V> {
         self.shards.get(usize::try_from(chosen).ok()?)
     }
 
+    fn lookups(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
     fn get(&self, key: &K) -> Option<V> {
+        let found = self.find(key);
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    fn find(&self, key: &K) -> Option<V> {
         let shard = self.shard(key)?;
         let found = {
             let shard = shard.try_read().ok()?;

@@ -17,7 +17,7 @@ use crate::certificates::ShardedCertificateCache;
 use crate::clock::Clock;
 use crate::mark::Mark;
 use crate::replay::ShardedReplayCache;
-use crate::witness::Witness;
+use crate::witness::{Step, Witness};
 
 /// Who may call what, and who has shown a bearer instead of an envelope.
 pub trait Rules {
@@ -180,6 +180,18 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
         self.max_body
     }
 
+    /// The replay cache.
+    #[must_use]
+    pub fn replay_cache(&self) -> &R {
+        &self.replay
+    }
+
+    /// The mark that outlives the process, where there is one.
+    #[must_use]
+    pub fn mark(&self) -> Option<&Mark> {
+        self.mark.as_deref()
+    }
+
     /// The clock.
     #[must_use]
     pub const fn clock(&self) -> &Clock {
@@ -187,7 +199,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     }
 
     /// Takes a request through every stage. `agent_of` is shown the rules and the body, and finds the agent that it names, where
-    /// there are rules for it.
+    /// there are rules for it. A body that fails with a [`Refusal`], or because of one, is refused with it.
     ///
     /// # Errors
     /// The refusal of the first step that fails.
@@ -200,6 +212,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     ) -> Result<Admitted, Refusal>
     where
         B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
     {
         let Self { verifier, trust, rules, max_body, .. } = self;
         rules.catch_up().await?;
@@ -218,6 +231,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     ) -> Result<Admitted, Refusal>
     where
         B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
     {
         Witness::pack(head, access.pack);
         let mut rules = terms.rules.pack(access.pack);
@@ -226,8 +240,10 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
                 let mut check = verified.body();
                 let body = read(body, terms.max_body, |chunk| check.update(chunk)).await?;
                 let intact = check.finish(self.clock.now())?;
+                Witness::passed(head, Step::Body);
                 let caller = Some(self.caller(intact).await?);
                 Witness::caller(head, caller.as_ref());
+                Witness::passed(head, Step::Replay);
                 (caller, body)
             }
             None => {
@@ -251,6 +267,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
         Witness::agent(head, agent.as_deref());
         let access = Access { agent: agent.as_deref(), ..*access };
         rules.decide(caller.as_ref(), &access).into_result()?;
+        Witness::passed(head, Step::Policy);
         Ok(Admitted { caller, rules, body })
     }
 
@@ -275,7 +292,9 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
             None => self.rules.bearer(head, access.pack, &rules).await?,
         };
         Witness::caller(head, caller.as_ref());
+        Witness::passed(head, Step::Replay);
         rules.decide(caller.as_ref(), access).into_result()?;
+        Witness::passed(head, Step::Policy);
         Ok(caller)
     }
 
@@ -309,10 +328,26 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
     }
 }
 
+/// Any error of a body.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a body did not arrive: a body may know that of itself, and fail with the [`Refusal`].
+fn broken_off(error: BoxError) -> Refusal {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+    while let Some(error) = cause {
+        if let Some(refusal) = error.downcast_ref() {
+            return *refusal;
+        }
+        cause = error.source();
+    }
+    Refusal::new(Code::Malformed, "the body did not arrive whole")
+}
+
 /// Reads a body up to the limit, showing each piece as it arrives.
 async fn read<B>(body: B, max_body: usize, mut seen: impl FnMut(&[u8])) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
 {
     const TOO_LARGE: Refusal = Refusal::new(Code::TooLarge, "the body is longer than the verifier takes");
     let limit = u64::try_from(max_body).unwrap_or(u64::MAX);
@@ -323,7 +358,7 @@ where
     // Most bodies arrive in one piece, which is kept as it is.
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::new(Code::Malformed, "the body did not arrive whole"))?;
+        let frame = frame.map_err(|error| broken_off(error.into()))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if first.len() + whole.len() + chunk.len() > max_body {
             return Err(TOO_LARGE);

@@ -140,7 +140,10 @@ where
     T: Trust + Send + Sync + 'static,
     P: Rules + Send + Sync + 'static,
     R: SharedReplayCache + Send + Sync + 'static,
-    In: Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    In: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + From<Bytes>
+        + Send
+        + 'static,
     Out: From<Bytes> + Send + 'static,
 {
     type Response = Response<Out>;
@@ -174,7 +177,10 @@ where
 }
 
 impl<T: Trust, P: Rules, R: SharedReplayCache> VerifierLayer<T, P, R> {
-    async fn admit<B: Body<Data = Bytes>>(&self, head: &Parts, body: B) -> Result<Admitted, Refusal> {
+    async fn admit<B>(&self, head: &Parts, body: B) -> Result<Admitted, Refusal>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
         let (pack, path) = self.packs.of(head.uri.path())?;
         let access = Access { pack, agent: None, scope: self.scope };
         let agent_of = |rules: &Pack, body: &[u8]| self.agent_calls.agent(rules, head, path, body);

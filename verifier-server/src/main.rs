@@ -11,6 +11,7 @@ use envelope_verifier::Clock;
 use envelope_verifier::server::{
     App, Audit, Config, ConfigError, DataDir, Flags, Known, LogFormat, report, serve,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -71,6 +72,7 @@ fn configure(file: Option<&Path>, flags: Flags) -> Result<Config, ConfigError> {
 
 fn run(config: Config) -> Result<(), ConfigError> {
     start_log(config.log);
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
@@ -105,7 +107,7 @@ fn run(config: Config) -> Result<(), ConfigError> {
             }
         };
         tokio::select! {
-            () = serve(listener, app.clone().router(), config.timeouts, stop) => {}
+            () = serve(app.clone(), app.clone().router(), listener, stop) => {}
             () = reserving => {}
             () = known.keep_current() => {}
         }
@@ -125,6 +127,14 @@ fn run(config: Config) -> Result<(), ConfigError> {
     // What is still in flight has had its time: a name that is being looked up, say, must not hold up the end.
     runtime.shutdown_background();
     served
+}
+
+/// As many descriptors as the system lets this process have: the usual limit is meant for programs that wait with `select`.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of descriptors stays");
+    }
 }
 
 /// Done when the process is asked to stop: from the moment on at which this is called, not at which it is waited for.
@@ -148,7 +158,7 @@ fn start_log(format: LogFormat) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
     match format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
 }
 

@@ -50,7 +50,9 @@ pub(crate) fn problem_with_status<B: From<Bytes>>(
     response.extensions_mut().insert(refusal);
     let wait = match told.code() {
         Code::TooManyAttempts => Some("60"),
-        Code::ProviderUnavailable | Code::AuditUnavailable => Some("5"),
+        Code::ReplayCapacity => Some("10"),
+        Code::ProviderUnavailable | Code::AuditUnavailable | Code::RevocationStale => Some("5"),
+        Code::TooManyRequests | Code::Overloaded | Code::ReplayUnavailable => Some("1"),
         _ => None,
     };
     if let Some(wait) = wait {

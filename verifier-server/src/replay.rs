@@ -12,6 +12,7 @@ use envelope_core::{MemoryReplayCache, NonceUse, ReplayError, SharedReplayCache,
 /// is: some percent, in the smallest caches that have more than one part.
 pub struct ShardedReplayCache {
     shards: Vec<Shard>,
+    capacity: usize,
     key: ReplayKey,
 }
 
@@ -48,7 +49,7 @@ impl ShardedReplayCache {
             MemoryReplayCache::with_key(capacity.div_ceil(count), key.clone())
                 .with_share(share.div_ceil(count))
         };
-        Ok(Self { shards: (0..count).map(|_| Shard(Mutex::new(part()))).collect(), key })
+        Ok(Self { shards: (0..count).map(|_| Shard(Mutex::new(part()))).collect(), capacity, key })
     }
 
     /// What one identity may hold of `capacity` unless somebody says otherwise.
@@ -62,6 +63,12 @@ impl ShardedReplayCache {
     pub fn len(&self) -> usize {
         let held = |shard: &Shard| shard.0.lock().map_or(0, |shard| shard.len());
         self.shards.iter().map(held).sum()
+    }
+
+    /// How many it holds at most.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Whether it holds none.

@@ -20,6 +20,38 @@ pub(crate) struct Seen {
     pub(crate) pack: Option<String>,
     pub(crate) agent: Option<String>,
     pub(crate) who: Who,
+    /// When each step was passed, so far.
+    pub(crate) passed: [Option<Instant>; Step::ALL.len()],
+}
+
+/// What takes time in a verification, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Stages 1 to 5.
+    Signature,
+    /// Stage 6: the body was read.
+    Body,
+    /// Stage 7, or a bearer was looked at.
+    Replay,
+    /// Stage 8.
+    Policy,
+    /// The receipt was written.
+    Receipt,
+}
+
+impl Step {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Signature, Self::Body, Self::Replay, Self::Policy, Self::Receipt];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Body => "body",
+            Self::Replay => "replay",
+            Self::Policy => "policy",
+            Self::Receipt => "receipt",
+        }
+    }
 }
 
 /// Who has sent the request, as far as that is known.
@@ -37,7 +69,8 @@ impl Witness {
     #[cfg(feature = "server")]
     pub(crate) fn new(id: String, peer: IpAddr) -> Self {
         let (arrived, who) = (Instant::now(), Who::Nobody);
-        Self(Arc::new(Mutex::new(Seen { id, arrived, peer, pack: None, agent: None, who })))
+        let passed = [None; Step::ALL.len()];
+        Self(Arc::new(Mutex::new(Seen { id, arrived, peer, pack: None, agent: None, who, passed })))
     }
 
     /// That of a request, if it has one.
@@ -56,10 +89,29 @@ impl Witness {
         }
     }
 
+    /// A step was passed now.
+    pub(crate) fn passed(head: &Parts, step: Step) {
+        if let Some(witness) = Self::of(head) {
+            let mut seen = witness.seen();
+            // In the order of their declaration.
+            let place = Step::ALL.iter().position(|known| *known == step);
+            if let Some(passed) = place.and_then(|place| seen.passed.get_mut(place)) {
+                *passed = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Whether it was decided that the request may pass.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_decided(&self) -> bool {
+        matches!(self.seen().passed, [.., Some(_), _])
+    }
+
     /// Stage 5 has passed.
     pub(crate) fn signed(head: &Parts, verified: &Verified, now: Timestamp) {
         if let Some(witness) = Self::of(head) {
             witness.seen().who = Who::Signed(verified.shared_call(), now);
+            Self::passed(head, Step::Signature);
         }
     }
 

@@ -19,7 +19,6 @@ use envelope_core::{
     Authorities, Caller, Grant, Identity, NonceUse, Pack, Policy, ReplayError, SharedReplayCache, Timestamp,
     TrustList, Users, Verifier,
 };
-use envelope_verifier::server::{config::Timeouts, serve};
 use envelope_verifier::{Clock, Guard, VerifierLayer};
 use support::{Http, Person, exchange, now};
 
@@ -36,18 +35,7 @@ fn guard(policy: Policy) -> Guard<TrustList> {
 
 /// Runs a router on a thread of its own until the test ends.
 fn run(router: Router) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let timeouts = Timeouts { head: 5, body: 5, upstream: 5, shutdown: 5 };
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            serve(listener, router, timeouts, std::future::pending()).await;
-        });
-    });
-    address
+    support::serving::run(async |_| router)
 }
 
 fn pack_server() -> Router {

@@ -245,7 +245,8 @@ fn every_code_of_the_table_over_the_wire() {
     reached.insert("revocation-stale".into());
 
     // `replay-unavailable` needs a cache that fails: tests/layer.rs. The next two need an identity provider, and somebody who
-    // tries: tests/identity.rs; the last one a full disk: tests/audit.rs. `unknown-key` is never told.
+    // tries: tests/identity.rs; `audit-unavailable` a full disk: tests/audit.rs; the last two many at once: tests/limits.rs. `unknown-key` is
+    // never told.
     let missing: Vec<&str> =
         Code::ALL.iter().map(|code| code.as_str()).filter(|code| !reached.contains(*code)).collect();
     assert_eq!(
@@ -255,7 +256,9 @@ fn every_code_of_the_table_over_the_wire() {
             "replay-unavailable",
             "provider-unavailable",
             "too-many-attempts",
-            "audit-unavailable"
+            "audit-unavailable",
+            "too-many-requests",
+            "overloaded"
         ]
     );
 }
@@ -282,7 +285,7 @@ fn no_byte_can_be_changed() {
     // What may be the answer, by the part of the request that was changed.
     let parts: [(&str, (usize, usize), &[&str]); 9] = [
         ("method", (0, 4), &["malformed", "bad-signature"]),
-        ("path", span("POST ", "?"), &["HTTP 400", "target-not-canonical", "not-allowed", "bad-signature"]),
+        ("path", span("POST ", "?"), &["malformed", "target-not-canonical", "not-allowed", "bad-signature"]),
         ("query", span("?", " HTTP/1.1\r\n"), &["target-not-canonical", "bad-signature"]),
         ("content-type", span("Content-Type: ", "\r\n"), &["bad-signature"]),
         ("covered field", span("X-Covered: ", "\r\n"), &["bad-signature"]),
@@ -327,8 +330,7 @@ fn no_byte_can_be_changed() {
                 _ => b'x',
             };
             let answer = support::exchange(s.verifier.address, &changed);
-            // What is no HTTP is refused before there is a request to verify.
-            let code = if answer.body.is_empty() { format!("HTTP {}", answer.status) } else { answer.code() };
+            let code = answer.code();
             assert!(
                 codes.contains(&code.as_str()),
                 "{part}, byte {at}: {code}\n{}",

@@ -79,7 +79,7 @@ impl Attempts {
 }
 
 /// Who counts as one: an address, or of IPv6 the network that a single customer has whole.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

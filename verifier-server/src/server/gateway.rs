@@ -12,7 +12,7 @@ use super::listen::Peer;
 use super::members::Members;
 use super::routes::App;
 use super::upstream::{Upstream, UpstreamError, body_changed, check_framing};
-use super::{audit, deploy, lists};
+use super::{audit, deploy, lists, passage};
 use crate::guard::{Admitted, Rules};
 use crate::place::Place;
 use crate::problem::{gateway_problem, problem};
@@ -157,6 +157,7 @@ pub(super) async fn allowed_by(
     rules: &Pack,
     caller: Option<&Caller>,
 ) -> Result<(), Refusal> {
+    passage::sent_by(head, caller)?;
     audit::allow(app, head, caller).await?;
     log_allowed(app, head, pack, rules, caller);
     Ok(())

@@ -30,6 +30,13 @@ impl Proxies {
         Hop { peer, trusted }
     }
 
+    /// The address of the client, where only one client has it: not that of a trusted proxy which does not say for whom it asks.
+    pub(crate) fn one_client(&self, head: &Parts) -> Option<IpAddr> {
+        let hop = self.hop(*head.extensions.get::<Peer>()?);
+        let client = self.client(head);
+        (!hop.trusted || client != hop.peer).then_some(client)
+    }
+
     /// The address of the client: the peer, or what a trusted proxy says of it last. Where nobody knows, all clients are one.
     pub(crate) fn client(&self, head: &Parts) -> IpAddr {
         const NOBODY_KNOWS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);

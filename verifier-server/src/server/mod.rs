@@ -1,7 +1,8 @@
 //! The program: a gateway, a forward-auth endpoint, and what they need to run.
 //!
-//! A request travels `listen` → `routes` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `audit` → `upstream`,
-//! or `routes` → `api` → [`Guard`](crate::Guard) → `audit` → `known` → `store`.
+//! A request travels `listen` → `routes` → `passage` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `audit` →
+//! `upstream`, or `routes` → `passage` → `api` → [`Guard`](crate::Guard) → `audit` → `known` → `store`. What it may take at each step is
+//! in `limits`, what became of it in `metrics`.
 
 mod api;
 mod attempts;
@@ -14,14 +15,18 @@ mod filter;
 pub mod flags;
 mod forward_auth;
 mod gateway;
+mod health;
 mod hop;
 mod issuer;
 mod known;
+mod limits;
 pub mod listen;
 mod lists;
 mod members;
+mod metrics;
 mod offline;
 mod packs;
+mod passage;
 mod provider;
 mod random;
 pub mod report;

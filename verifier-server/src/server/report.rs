@@ -194,7 +194,13 @@ fn of_json(line: &str) -> Option<Event> {
 /// The same of the log for people: the time, the level, `allowed`, and fields.
 fn of_text(line: &str) -> Option<Event> {
     let (time, rest) = line.split_once(' ')?;
-    let rest = rest.trim_start().strip_prefix("INFO allowed ")?;
+    let rest = rest.trim_start().strip_prefix("INFO ")?;
+    // Older logs do not say which request it was.
+    let rest = match rest.strip_prefix("request{id=") {
+        Some(request) => request.split_once("}: ")?.1,
+        None => rest,
+    };
+    let rest = rest.strip_prefix("allowed ")?;
     let mut fields = BTreeMap::new();
     let mut rest = rest.trim_end();
     while let Some((name, value)) = rest.split_once('=') {

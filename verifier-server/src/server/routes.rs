@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,15 +17,19 @@ use envelope_core::{
 };
 use http::header;
 use http::request::Parts;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::audit::{self, Audit};
+use super::audit::Audit;
 use super::browsers::Browsers;
-use super::config::{Config, ConfigError, Route};
+use super::config::{Config, ConfigError, Route, Timeouts};
 use super::hop::Proxies;
 use super::known::Known;
+use super::limits::InFlight;
+use super::listen::{Connections, Peer};
+use super::metrics::{self, Metrics};
 use super::upstream::Upstream;
-use super::{api, forward_auth, gateway};
+use super::{api, forward_auth, gateway, health, passage};
 use crate::agent::AgentCalls;
 use crate::clock::Clock;
 use crate::guard::{Admitted, Guard, Rules, Terms};
@@ -46,7 +51,12 @@ struct Inner {
     user_member: Option<String>,
     browsers: Browsers,
     proxies: Proxies,
-    body_timeout: Duration,
+    metrics_from: Vec<IpAddr>,
+    timeouts: Timeouts,
+    connections: Arc<Connections>,
+    in_flight: Arc<InFlight>,
+    metrics: Metrics,
+    is_stopping: AtomicBool,
     turns: Vec<Arc<Mutex<()>>>,
     turn_of: RandomState,
 }
@@ -92,6 +102,14 @@ impl App {
         let upstream_timeout = Duration::from_secs(config.timeouts.upstream);
         let upstream =
             config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
+        let limits = config.limits;
+        let connections = Connections::new(
+            limits.connections.unwrap_or_else(most_connections),
+            limits.client_connections,
+            limits.memory / 4,
+        );
+        let in_flight =
+            InFlight::new(limits.in_flight, limits.client_in_flight, limits.memory - limits.memory / 4);
         Ok(Self(Arc::new(Inner {
             guard,
             audit: OnceLock::new(),
@@ -102,7 +120,12 @@ impl App {
             user_member: config.user_member.clone(),
             browsers: Browsers::new(config.cors_origins.clone()),
             proxies: Proxies::new(config.trusted_proxies.clone()),
-            body_timeout: Duration::from_secs(config.timeouts.body),
+            metrics_from: config.metrics_from.clone(),
+            timeouts: config.timeouts,
+            connections: Arc::new(connections),
+            in_flight: Arc::new(in_flight),
+            metrics: Metrics::new(),
+            is_stopping: AtomicBool::new(false),
             turns: (0..TURNS).map(|_| Arc::default()).collect(),
             turn_of: RandomState::new(),
         })))
@@ -124,10 +147,13 @@ impl App {
         Router::new()
             .route("/verify", any(forward_auth::handle))
             .route("/.well-known/envelope", get(describe))
-            .route("/health", get(health))
+            .route("/health", get(health::ready))
+            .route("/health/ready", get(health::ready))
+            .route("/health/live", get(health::live))
+            .route("/metrics", get(metrics::handle))
             .merge(api::routes())
             .fallback(gateway::handle)
-            .layer(middleware::from_fn_with_state(self.clone(), audit::witness))
+            .layer(middleware::from_fn_with_state(self.clone(), passage::pass))
             .with_state(self)
     }
 
@@ -210,7 +236,40 @@ impl App {
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {
-        self.0.body_timeout
+        Duration::from_secs(self.0.timeouts.body)
+    }
+
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.0.timeouts
+    }
+
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.0.connections
+    }
+
+    pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
+        &self.0.in_flight
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Whether somebody may read the metrics: not whoever comes through a proxy that says so.
+    pub(crate) fn may_read_metrics(&self, Peer(peer): Peer, head: &Parts) -> bool {
+        let client = self.proxies().client(head);
+        let is_direct = client == peer.ip().to_canonical();
+        let may = &self.0.metrics_from;
+        is_direct && if may.is_empty() { client.is_loopback() } else { may.contains(&client) }
+    }
+
+    /// From now on it is not ready any more.
+    pub(crate) fn stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
     }
 }
 
@@ -230,8 +289,13 @@ fn leads_to(upstream: &http::Uri, address: SocketAddr) -> bool {
     is_here && upstream.port_u16().unwrap_or(80) == address.port()
 }
 
-async fn health() -> Response {
-    json(&serde_json::json!({"status": "ok"}))
+/// As many connections as descriptors allow, where each may need another one to the upstream; and no more than 8192.
+fn most_connections() -> usize {
+    const MOST: u64 = 8192;
+    const OTHERS: u64 = 64;
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = (descriptors.saturating_sub(OTHERS) / 2).clamp(1, MOST);
+    usize::try_from(most).unwrap_or(1)
 }
 
 /// `/.well-known/envelope`: what a client needs to know before it signs.

@@ -9,15 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::{Extension, Router};
 use envelope_core::{Authorities, Caller, Verifier};
-use envelope_verifier::server::config::Timeouts;
-use envelope_verifier::server::{Flags, Known, serve};
+use envelope_verifier::server::{Flags, Known};
 use envelope_verifier::{Clock, Guard, VerifierLayer};
 
 use crate::list::Fate;
 use crate::scene::{ATTEMPTS, Scene, heard};
 use crate::support::admin::AUTHORITY;
 use crate::support::proxy::{self, Proxy};
-use crate::support::{Answer, Http, Person, exchange};
+use crate::support::{Answer, Http, Person, exchange, serving};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -129,25 +128,14 @@ fn layer(scene: &Scene) -> SocketAddr {
         attempts: Some(ATTEMPTS.parse().unwrap()),
         ..Flags::default()
     };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
     let arrived = Arc::clone(&scene.arrived);
-    std::thread::spawn(move || {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let timeouts = Timeouts { head: 30, body: 30, upstream: 30, shutdown: 30 };
-        runtime.block_on(async {
-            let config = flags.resolve().unwrap();
-            let known = Arc::new(Known::open(&config, address, &Clock::system()).await.unwrap());
-            let verifier = Verifier::new(Authorities::new([AUTHORITY]).unwrap());
-            let guard = Guard::new(verifier, Arc::clone(&known), known);
-            let router = pack_server(arrived).layer(VerifierLayer::new(guard).for_packs_by_path());
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            serve(listener, router, timeouts, std::future::pending()).await;
-        });
-    });
-    address
+    serving::run(async move |address| {
+        let config = flags.resolve().unwrap();
+        let known = Arc::new(Known::open(&config, address, &Clock::system()).await.unwrap());
+        let verifier = Verifier::new(Authorities::new([AUTHORITY]).unwrap());
+        let guard = Guard::new(verifier, Arc::clone(&known), known);
+        pack_server(arrived).layer(VerifierLayer::new(guard).for_packs_by_path())
+    })
 }
 
 fn pack_server(arrived: Arc<AtomicUsize>) -> Router {

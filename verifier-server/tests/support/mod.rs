@@ -10,6 +10,7 @@ pub mod oidc_provider;
 pub mod packs;
 pub mod people;
 pub mod proxy;
+pub mod serving;
 pub mod stand_in;
 
 use std::io::{BufRead, BufReader, Write};

@@ -5,16 +5,13 @@
 
 mod files;
 mod noise;
+mod progress;
 mod writer;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
-use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::receipt::{Entry, Evidence, LoginIssuer, Open, Receipt, Verdict};
 use envelope_core::{Caller, Code, Refusal, Standing, Timestamp, Trust, VerifyingKey};
 use http::request::Parts;
@@ -22,16 +19,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::files::{LogFile, Resumed};
 use self::noise::{Noise, Sender};
+use self::progress::Progress;
 use self::writer::{Kind, Pending, Writer};
 use super::config::ConfigError;
 use super::flags::AuditMode;
 use super::issuer::own_key;
 use super::known::Known;
-use super::random;
 use super::routes::App;
 use crate::clock::Clock;
-use crate::problem::problem;
-use crate::witness::{Seen, Who, Witness};
+use crate::witness::{Seen, Step, Who, Witness};
 
 /// How many lines may wait for the writer.
 const WAITING: usize = 1024;
@@ -58,6 +54,7 @@ pub struct Audit {
     key: VerifyingKey,
     inbox: Mutex<Option<mpsc::Sender<Pending>>>,
     noise: Arc<Noise>,
+    progress: Arc<Progress>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     clock: Clock,
 }
@@ -82,12 +79,14 @@ impl Audit {
             .map(|issuer| LoginIssuer { url: known.url().to_owned(), key: (&**issuer.public()).into() });
         let open = Open { time: 0, version: Open::VERSION.into(), key: (&public).into(), issuer, torn: None };
         let noise = Arc::new(Noise::new(Instant::now()));
+        let progress = Arc::new(Progress::new());
         let mut writer = Writer {
             file,
             head,
             key,
             open,
             noise: Arc::clone(&noise),
+            progress: Arc::clone(&progress),
             clock: clock.clone(),
             file_size: config.file_size,
             state: writer::State::new(Instant::now()),
@@ -113,9 +112,25 @@ impl Audit {
             key: public,
             inbox: Mutex::new(Some(inbox)),
             noise,
+            progress,
             ended: Mutex::new(Some(ended)),
             clock: clock.clone(),
         })
+    }
+
+    /// How far the writer is.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// How many lines wait for the writer.
+    pub(super) fn waiting(&self) -> usize {
+        self.inbox().map_or(0, |inbox| inbox.max_capacity() - inbox.capacity())
+    }
+
+    /// Whether nothing goes on without a receipt.
+    pub(super) fn is_required(&self) -> bool {
+        self.mode == AuditMode::Required
     }
 
     /// The key that signs the checkpoints.
@@ -146,6 +161,7 @@ impl Audit {
             let sent = inbox.map(|inbox| inbox.try_send(Pending { entry, kind: Kind::Receipt }).is_ok());
             if sent != Some(true) {
                 self.noise.lose();
+                self.progress.lose();
             }
             return Ok(());
         }
@@ -170,7 +186,16 @@ impl Audit {
         }
     }
 
-    async fn refused(&self, known: &Known, witness: &Witness, refusal: Refusal) -> Result<(), Refusal> {
+    /// Writes down what was refused.
+    ///
+    /// # Errors
+    /// [`Code::AuditUnavailable`] for somebody who is known, where that cannot be written and must be.
+    pub(super) async fn refused(
+        &self,
+        known: &Known,
+        witness: &Witness,
+        refusal: Refusal,
+    ) -> Result<(), Refusal> {
         let code = refusal.code();
         let receipt = {
             let seen = witness.seen();
@@ -203,25 +228,9 @@ pub(super) async fn allow(app: &App, head: &Parts, caller: Option<&Caller>) -> R
     if caller.is_some_and(|caller| caller.call().is_some()) && receipt.envelope.is_none() {
         return Err(Refusal::new(Code::Revoked, "the key has been revoked"));
     }
-    audit.write(receipt).await
-}
-
-/// Gives every request somebody who can say what was known of it, and writes down what was refused.
-pub(super) async fn witness(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Some(audit) = app.audit() else { return next.run(request).await };
-    let (mut head, body) = request.into_parts();
-    let mut id = [0; 16];
-    if let Err(refusal) = random::fill(&mut id) {
-        return problem(refusal, app.now());
-    }
-    let witness = Witness::new(Base64UrlUnpadded::encode_string(&id), app.proxies().client(&head));
-    head.extensions.insert(witness.clone());
-    let response = next.run(Request::from_parts(head, body)).await;
-    let Some(refusal) = response.extensions().get::<Refusal>() else { return response };
-    match audit.refused(app.known(), &witness, *refusal).await {
-        Ok(()) => response,
-        Err(unavailable) => problem(unavailable, app.now()),
-    }
+    audit.write(receipt).await?;
+    Witness::passed(head, Step::Receipt);
+    Ok(())
 }
 
 fn receipt(known: &Known, seen: &Seen, decision: Verdict, code: Option<Code>, now: Timestamp) -> Receipt {

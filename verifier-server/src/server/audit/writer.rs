@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::files::LogFile;
 use super::noise::Noise;
+use super::progress::Progress;
 use crate::clock::Clock;
 
 /// The most lines that are written at once.
@@ -45,6 +46,7 @@ pub(super) struct Writer {
     pub(super) key: SigningKey,
     pub(super) open: Open,
     pub(super) noise: Arc<Noise>,
+    pub(super) progress: Arc<Progress>,
     pub(super) clock: Clock,
     /// How long a file may be before the next one begins.
     pub(super) file_size: u64,
@@ -129,7 +131,10 @@ impl Writer {
         match kind {
             // That it is dropped tells whoever waits.
             Kind::Awaited(_) => {}
-            Kind::Receipt => self.noise.lose(),
+            Kind::Receipt => {
+                self.noise.lose();
+                self.progress.lose();
+            }
             Kind::Noise(code) => self.noise.count(*code),
         }
     }
@@ -154,6 +159,7 @@ impl Writer {
         self.head = head;
         self.state.unsigned += count;
         self.state.is_synced = false;
+        self.progress.written(count);
         Ok(())
     }
 
@@ -206,6 +212,7 @@ impl Writer {
         if !self.state.is_synced {
             self.file.sync()?;
             self.state.is_synced = true;
+            self.progress.synced();
         }
         Ok(())
     }
@@ -230,10 +237,12 @@ impl Writer {
             Err(error) if !self.state.is_failing => {
                 tracing::error!(%error, "the audit log cannot be written");
                 self.state.is_failing = true;
+                self.progress.fails(true);
             }
             Ok(()) if self.state.is_failing && self.file.sync().is_ok() => {
                 tracing::info!("the audit log is written again");
                 self.state.is_failing = false;
+                self.progress.fails(false);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use envelope_core::{Code, Grant, Identity, Issue, Refusal, Timestamp, VerifyingK
 use serde_json::Value;
 
 use super::Known;
-use crate::server::provider::User;
+use crate::server::provider::{Asked, Providers, User};
 use crate::server::random;
 
 /// A login that was granted.
@@ -19,6 +19,11 @@ pub(crate) struct LoggedIn {
 }
 
 impl Known {
+    /// How long requests to the identity providers took, where there are any.
+    pub(crate) fn provider_requests(&self) -> Option<Asked> {
+        self.providers.as_ref().map(Providers::asked)
+    }
+
     /// The URL by which this verifier issues login certificates.
     pub(crate) fn url(&self) -> &str {
         &self.url

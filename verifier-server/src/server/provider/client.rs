@@ -1,10 +1,13 @@
 //! How a provider is asked: in bounded time, for a bounded answer, and nobody whom it names in its place.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -20,13 +23,35 @@ const ALL: Duration = Duration::from_secs(10);
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 1 << 20;
 
+/// How long each request took, and what came of it.
+pub(crate) type Asked = Family<Answered, Histogram, fn() -> Histogram>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Answered {
+    server_address: String,
+    /// 0 where there was no answer.
+    http_response_status_code: u16,
+    error_type: &'static str,
+}
+
+/// Seconds.
+const BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// A histogram for each kind of answer.
+pub(super) fn asked() -> Asked {
+    Asked::new_with_constructor(|| Histogram::new(BUCKETS))
+}
+
 /// A client for one provider.
 #[derive(Debug)]
-pub(super) struct Client(reqwest::Client);
+pub(super) struct Client {
+    http: reqwest::Client,
+    asked: Asked,
+}
 
 impl Client {
     /// One that sends these fields with every request.
-    pub(super) fn new(provider: &Url, fields: HeaderMap) -> Result<Self, ConfigError> {
+    pub(super) fn new(provider: &Url, fields: HeaderMap, asked: Asked) -> Result<Self, ConfigError> {
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("envelope-verifier/", env!("CARGO_PKG_VERSION")))
             .default_headers(fields)
@@ -40,7 +65,7 @@ impl Client {
         if is_loopback(provider) {
             client = client.no_proxy();
         }
-        client.build().map(Self).map_err(|error| {
+        client.build().map(|http| Self { http, asked }).map_err(|error| {
             ConfigError::new(
                 format!("no client for {provider}: {error}"),
                 "install the system's ca-certificates",
@@ -54,7 +79,19 @@ impl Client {
         url: &Url,
         bearer: Option<&str>,
     ) -> Result<Response<Vec<u8>>, Unavailable> {
-        let mut request = self.0.get(url.clone());
+        let began = Instant::now();
+        let answer = self.ask(url, bearer).await;
+        let labels = Answered {
+            server_address: url.host_str().unwrap_or_default().to_owned(),
+            http_response_status_code: answer.as_ref().map_or(0, |answer| answer.status().as_u16()),
+            error_type: answer.as_ref().map_or_else(|error| error.kind(), |_| ""),
+        };
+        self.asked.get_or_create(&labels).observe(began.elapsed().as_secs_f64());
+        answer
+    }
+
+    async fn ask(&self, url: &Url, bearer: Option<&str>) -> Result<Response<Vec<u8>>, Unavailable> {
+        let mut request = self.http.get(url.clone());
         if let Some(bearer) = bearer {
             request = request.header(AUTHORIZATION, authorization(bearer)?);
         }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::super::config::ConfigError;
 use super::cache::Cache;
-use super::client::{self, Client};
+use super::client::{self, Asked, Client};
 use super::config::{GithubConfig, read_client_id, read_url};
 use super::{Unavailable, User};
 
@@ -59,7 +59,7 @@ enum Reply {
 }
 
 impl Github {
-    pub(super) fn new(config: &GithubConfig) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: &GithubConfig, asked: &Asked) -> Result<Self, ConfigError> {
         let api = read_url("the API of GitHub", &config.api)?;
         let web = read_url("the address of GitHub", &config.web)?;
         let at = |path: &str| read_url("the API of GitHub", &format!("{}{path}", base(&api)));
@@ -81,7 +81,7 @@ impl Github {
             user: at("/user")?,
             organisations: at("/user/orgs")?,
             teams: at("/user/teams")?,
-            client: Client::new(&api, fields)?,
+            client: Client::new(&api, fields, asked.clone())?,
             known: Cache::new(),
             turns: Semaphore::new(AT_ONCE),
             scope_told: AtomicBool::new(false),

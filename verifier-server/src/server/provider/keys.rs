@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::super::config::ConfigError;
 use super::Unavailable;
-use super::client::{self, Client};
+use super::client::{self, Asked, Client};
 use super::config::{is_safe, read_url};
 
 /// Keys older than that are fetched anew before they are used, if the issuer answers.
@@ -74,13 +74,13 @@ struct KeySet {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: &str) -> Result<Self, ConfigError> {
+    pub(super) fn new(issuer: &str, asked: &Asked) -> Result<Self, ConfigError> {
         let url = read_url("the issuer of OpenID tokens", issuer)?;
         let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         Ok(Self {
             issuer: issuer.into(),
             discovery: read_url("the issuer of OpenID tokens", &discovery)?,
-            client: Client::new(&url, HeaderMap::new())?,
+            client: Client::new(&url, HeaderMap::new(), asked.clone())?,
             held: ArcSwapOption::empty(),
             last: Mutex::new(None),
         })

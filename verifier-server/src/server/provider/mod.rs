@@ -21,6 +21,7 @@ use http::StatusCode;
 
 use super::config::ConfigError;
 use crate::clock::Clock;
+pub(crate) use client::Asked;
 pub use config::{GithubConfig, OidcConfig, ProviderConfig};
 use github::Github;
 use oidc::Oidc;
@@ -51,6 +52,19 @@ pub(crate) enum Unavailable {
     Malformed(&'static str),
 }
 
+impl Unavailable {
+    /// One word of few, for whoever counts.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Late => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::Status(_) => "status",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -70,6 +84,7 @@ impl std::error::Error for Unavailable {}
 /// The providers that are configured.
 #[derive(Debug)]
 pub(crate) struct Providers {
+    asked: Asked,
     github: Option<Github>,
     oidc: Option<Oidc>,
 }
@@ -92,9 +107,15 @@ impl Providers {
     }
 
     fn with_clock(config: &ProviderConfig, clock: Clock) -> Result<Option<Self>, ConfigError> {
-        let github = config.github.as_ref().map(Github::new).transpose()?;
-        let oidc = config.oidc.as_ref().map(|config| Oidc::new(config, clock)).transpose()?;
-        Ok((github.is_some() || oidc.is_some()).then_some(Self { github, oidc }))
+        let asked = client::asked();
+        let github = config.github.as_ref().map(|config| Github::new(config, &asked)).transpose()?;
+        let oidc = config.oidc.as_ref().map(|config| Oidc::new(config, clock, &asked)).transpose()?;
+        Ok((github.is_some() || oidc.is_some()).then_some(Self { asked, github, oidc }))
+    }
+
+    /// How long each request to them took, and what came of it.
+    pub(crate) fn asked(&self) -> Asked {
+        self.asked.clone()
     }
 
     /// Whose a bearer is. `None`: the provider says that it is no good, or nobody here issues such tokens.

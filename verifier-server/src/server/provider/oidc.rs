@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::{Map, Value, json};
 
 use super::super::config::ConfigError;
+use super::client::Asked;
 use super::config::{OidcConfig, read_client_id};
 use super::keys::{Key, Keys};
 use super::{Unavailable, User};
@@ -36,7 +37,7 @@ pub(super) struct Oidc {
 type Claims = Map<String, Value>;
 
 impl Oidc {
-    pub(super) fn new(config: &OidcConfig, clock: Clock) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: &OidcConfig, clock: Clock, asked: &Asked) -> Result<Self, ConfigError> {
         config.check_claims()?;
         Ok(Self {
             name: config.checked_name()?.into(),
@@ -47,7 +48,7 @@ impl Oidc {
             user_claim: config.user_claim.clone(),
             groups_claim: config.groups_claim.clone(),
             scope: config.scope.clone(),
-            keys: Arc::new(Keys::new(&config.issuer)?),
+            keys: Arc::new(Keys::new(&config.issuer, asked)?),
             clock,
         })
     }
