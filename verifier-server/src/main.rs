@@ -96,6 +96,7 @@ fn run(config: Config) -> Result<(), ConfigError> {
             None => app,
         };
         let stop = stop();
+        let looking = app.tls().cloned();
         announce(&config, address, counts, &known.open_packs());
         if let Some(audit) = &audit {
             announce_audit(&config, audit);
@@ -106,10 +107,17 @@ fn run(config: Config) -> Result<(), ConfigError> {
                 None => std::future::pending().await,
             }
         };
+        let looking_at_tls = async {
+            match looking {
+                Some(tls) => tls.keep_current().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = serve(app.clone(), app.clone().router(), listener, stop) => {}
             () = reserving => {}
             () = known.keep_current() => {}
+            () = looking_at_tls => {}
         }
         let patience = Duration::from_secs(config.timeouts.shutdown);
         if tokio::time::timeout(patience, app.finish()).await.is_err() {
@@ -166,7 +174,8 @@ fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64,
     let mut out = stderr().lock();
     let identities: Vec<String> = config.trust.identities().into_iter().collect();
     // A terminal that is gone is no reason not to serve.
-    let _ = writeln!(out, "envelope-verifier: listening on http://{address}");
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let _ = writeln!(out, "envelope-verifier: listening on {scheme}://{address}");
     let _ = writeln!(
         out,
         "envelope-verifier: trusts {}",

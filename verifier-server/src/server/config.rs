@@ -22,6 +22,7 @@ use super::offline::Revocations;
 use super::packs;
 use super::packs::rule_set::Accept;
 use super::provider::{GithubConfig, OidcConfig, ProviderConfig};
+use super::tls::TlsFiles;
 use crate::agent::AgentCalls;
 use crate::place;
 use crate::replay::ShardedReplayCache;
@@ -31,6 +32,8 @@ use crate::replay::ShardedReplayCache;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate to show; `None`: HTTP without TLS.
+    pub tls: Option<TlsFiles>,
     /// Where verified calls go; without it only forward-auth is served.
     pub upstream: Option<http::Uri>,
     /// The configured authorities; none: those of the address listened on.
@@ -166,6 +169,7 @@ impl Flags {
             "the window is not 1 to 300 seconds",
             "leave --window out for 60 seconds",
         ))?;
+        let tls = self.tls()?;
         let revocations = self.revocations()?;
         let audit = self.audit()?;
         let providers = self.providers()?;
@@ -173,6 +177,7 @@ impl Flags {
         let replay_capacity = count(self.replay_capacity, 1_000_000)?;
         Ok(Config {
             listen,
+            tls,
             upstream: self.upstream.as_deref().map(read_upstream).transpose()?,
             trust: self.trust_list()?,
             open: {
@@ -257,6 +262,16 @@ impl Flags {
             trust.revoke(key);
         }
         Ok(trust)
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        let hint = "write --tls-cert FILE --tls-key FILE, or neither";
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.clone(), key: key.clone() })),
+            (Some(_), None) => Err(ConfigError::new("there is a --tls-cert, and no key for it", hint)),
+            (None, Some(_)) => Err(ConfigError::new("there is a --tls-key, and no certificate for it", hint)),
+            (None, None) => Ok(None),
+        }
     }
 
     fn revocations(&self) -> Result<Option<Revocations>, ConfigError> {
@@ -396,7 +411,8 @@ impl Config {
             return self.authorities.clone();
         }
         // Clients leave the default port out.
-        let port = if address.port() == 80 { String::new() } else { format!(":{}", address.port()) };
+        let default = if self.tls.is_some() { 443 } else { 80 };
+        let port = if address.port() == default { String::new() } else { format!(":{}", address.port()) };
         let ip = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
         vec![format!("{ip}{port}"), format!("localhost{port}")]
     }
@@ -406,7 +422,7 @@ impl Config {
     pub fn url_at(&self, address: SocketAddr) -> String {
         self.url.clone().unwrap_or_else(|| {
             let authority = self.authorities_at(address).into_iter().next().unwrap_or_default();
-            let scheme = if names_this_machine(&authority) { "http" } else { "https" };
+            let scheme = if self.tls.is_none() && names_this_machine(&authority) { "http" } else { "https" };
             format!("{scheme}://{}", authority.to_ascii_lowercase())
         })
     }

@@ -15,6 +15,14 @@ pub struct Flags {
     /// Address to listen on [default: 127.0.0.1:7998]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Certificate for TLS, a PEM file, with those that lead to an authority; read anew when it changes
+    #[arg(long, value_name = "FILE")]
+    #[serde(alias = "tls_cert")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, a PEM file without a passphrase
+    #[arg(long, value_name = "FILE")]
+    #[serde(alias = "tls_key")]
+    pub tls_key: Option<PathBuf>,
     /// Origin of the server that verified calls go to, http://host:port
     #[arg(long, value_name = "URL")]
     pub upstream: Option<String>,
@@ -257,6 +265,8 @@ impl Flags {
         }
         self.revocations_key.iter_mut().for_each(rebase);
         let absolute = |path: PathBuf| directory.join(path);
+        self.tls_cert = self.tls_cert.map(absolute);
+        self.tls_key = self.tls_key.map(absolute);
         self.data_dir = self.data_dir.map(absolute);
         self.store = self.store.map(absolute);
         self.revocations = self.revocations.map(absolute);
@@ -273,6 +283,8 @@ impl Flags {
         };
         Self {
             listen: self.listen.or(file.listen),
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
             upstream: self.upstream.or(file.upstream),
             authority: joined(file.authority, self.authority),
             auth_required: self.auth_required || file.auth_required,

@@ -32,6 +32,7 @@ mod random;
 pub mod report;
 pub mod routes;
 mod store;
+mod tls;
 mod upstream;
 
 pub use audit::{Audit, AuditConfig};
@@ -43,3 +44,4 @@ pub use listen::serve;
 pub use offline::Revocations;
 pub use provider::{GithubConfig, OidcConfig, ProviderConfig};
 pub use routes::App;
+pub use tls::{Tls, TlsFiles};

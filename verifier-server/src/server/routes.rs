@@ -28,6 +28,7 @@ use super::known::Known;
 use super::limits::InFlight;
 use super::listen::{Connections, Peer};
 use super::metrics::{self, Metrics};
+use super::tls::Tls;
 use super::upstream::Upstream;
 use super::{api, forward_auth, gateway, health, passage};
 use crate::agent::AgentCalls;
@@ -45,6 +46,7 @@ struct Inner {
     guard: Guard<Arc<Known>, Arc<Known>>,
     audit: OnceLock<Arc<Audit>>,
     admins: Vec<Identity>,
+    tls: Option<Tls>,
     upstream: Option<Upstream>,
     routes: Vec<Route>,
     agent_calls: AgentCalls,
@@ -100,8 +102,10 @@ impl App {
             None => guard,
         };
         let upstream_timeout = Duration::from_secs(config.timeouts.upstream);
-        let upstream =
-            config.upstream.clone().map(|origin| Upstream::new(origin, upstream_timeout)).transpose()?;
+        let tls = config.tls.as_ref().map(Tls::open).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let upstream = config.upstream.clone();
+        let upstream = upstream.map(|origin| Upstream::new(origin, upstream_timeout, scheme)).transpose()?;
         let limits = config.limits;
         let connections = Connections::new(
             limits.connections.unwrap_or_else(most_connections),
@@ -114,6 +118,7 @@ impl App {
             guard,
             audit: OnceLock::new(),
             admins: config.admins.clone(),
+            tls,
             upstream,
             routes: config.routes.clone(),
             agent_calls: config.agent_calls.clone(),
@@ -237,6 +242,12 @@ impl App {
 
     pub(crate) fn body_timeout(&self) -> Duration {
         Duration::from_secs(self.0.timeouts.body)
+    }
+
+    /// The certificate that the listener shows.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
     }
 
     pub(crate) fn timeouts(&self) -> &Timeouts {

@@ -40,6 +40,8 @@ pub(crate) struct Upstream {
     origin: Uri,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     timeout: Duration,
+    /// What clients speak to this program: `http` or `https`.
+    scheme: &'static str,
 }
 
 /// Why the upstream gave no answer.
@@ -71,7 +73,7 @@ impl UpstreamError {
 }
 
 impl Upstream {
-    pub(crate) fn new(origin: Uri, timeout: Duration) -> Result<Self, ConfigError> {
+    pub(crate) fn new(origin: Uri, timeout: Duration, scheme: &'static str) -> Result<Self, ConfigError> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -92,7 +94,7 @@ impl Upstream {
             .set_host(false)
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Ok(Self { origin, client, timeout })
+        Ok(Self { origin, client, timeout, scheme })
     }
 
     /// Sends an admitted request on.
@@ -137,7 +139,7 @@ impl Upstream {
         if let Some(caller) = &admitted.caller {
             name_caller(&mut head.headers, caller)?;
         }
-        forwarded(&mut head.headers, hop);
+        forwarded(&mut head.headers, hop, self.scheme);
         Some(Request::from_parts(head, Full::new(admitted.body)))
     }
 }
@@ -221,7 +223,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Says where the request came from; what the client says of itself is believed only of a trusted proxy.
-fn forwarded(headers: &mut HeaderMap, hop: Hop) {
+fn forwarded(headers: &mut HeaderMap, hop: Hop, scheme: &'static str) {
     if !hop.trusted {
         let claims = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"];
         strip_fields(headers, |name| claims.contains(&name));
@@ -232,5 +234,5 @@ fn forwarded(headers: &mut HeaderMap, hop: Hop) {
     if let Ok(chain) = HeaderValue::try_from(chain.join(", ")) {
         headers.insert("x-forwarded-for", chain);
     }
-    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static("http"));
+    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static(scheme));
 }

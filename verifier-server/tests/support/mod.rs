@@ -378,8 +378,8 @@ impl Program {
         for line in lines.by_ref() {
             let line = line.unwrap();
             log.lock().unwrap().push_str(&format!("{line}\n"));
-            if let Some(text) = line.strip_prefix("envelope-verifier: listening on http://") {
-                address = Some(text.parse().unwrap());
+            if let Some(text) = line.strip_prefix("envelope-verifier: listening on http") {
+                address = Some(text.trim_start_matches(['s', ':', '/']).parse().unwrap());
                 break;
             }
         }

@@ -18,7 +18,10 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower_service::Service as _;
 
 use super::Peer;
@@ -64,6 +67,26 @@ pub(super) enum Served {
     Seated(Seat, Router),
     /// The same answer, once.
     TurnedAway(Refusal),
+}
+
+/// Begins TLS; `None` when that takes too long, or the place is needed, or the client speaks something else.
+pub(super) async fn shake_hands(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    served: &Served,
+    terms: &Terms,
+) -> Option<TlsStream<TcpStream>> {
+    let evicted = async {
+        match served {
+            Served::Seated(seat, _) => seat.connection().asked_to_leave().await,
+            Served::TurnedAway(_) => tokio::time::sleep(TURNED_AWAY).await,
+        }
+    };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(terms.head, tls.accept(stream)) => shaken.ok()?,
+        () = evicted => return None,
+    };
+    shaken.inspect_err(|error| tracing::debug!(%error, "TLS handshake")).ok()
 }
 
 /// Serves a connection until it ends.

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use self::connection::{Served, Terms};
 pub(crate) use self::connections::Connections;
 use super::routes::App;
+use super::tls::Tls;
 
 /// The address at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +96,16 @@ impl Acceptor<'_> {
             }
         };
         let (terms, stopped, alive) = (self.terms.clone(), self.stopped.clone(), self.alive.clone());
+        let tls = self.app.tls().map(Tls::acceptor);
         tokio::spawn(async move {
-            connection::serve(stream, peer, served, terms, stopped).await;
+            match tls {
+                None => connection::serve(stream, peer, served, terms, stopped).await,
+                Some(tls) => {
+                    if let Some(stream) = connection::shake_hands(&tls, stream, &served, &terms).await {
+                        connection::serve(stream, peer, served, terms, stopped).await;
+                    }
+                }
+            }
             drop((turn, alive));
         });
     }
