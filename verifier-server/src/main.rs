@@ -12,6 +12,7 @@ use envelope_verifier::server::{
     App, Audit, Config, ConfigError, DataDir, Flags, Known, LogFormat, report, serve,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -113,6 +114,11 @@ fn run(config: Config) -> Result<(), ConfigError> {
                 None => std::future::pending().await,
             }
         };
+        tell_manager(NotifyState::Ready);
+        let stop = async {
+            stop.await;
+            tell_manager(NotifyState::Stopping);
+        };
         tokio::select! {
             () = serve(app.clone(), app.clone().router(), listener, stop) => {}
             () = reserving => {}
@@ -142,6 +148,13 @@ fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!(%error, "the limit of descriptors stays");
+    }
+}
+
+/// Says to the service manager, where there is one, how things are: connections are answered from now on, or not any more.
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager cannot be told");
     }
 }
 

@@ -361,7 +361,8 @@ impl Program {
         assert!(prlimit.status().unwrap().success());
     }
 
-    fn run(mut program: Command, args: &[&str]) -> Self {
+    /// Runs a command that ends in the program, but for its arguments.
+    pub fn run(mut program: Command, args: &[&str]) -> Self {
         let listen: &[&str] = if args.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = program
             .arg("serve")
