@@ -50,9 +50,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve { config, flags } => {
-            configure(config.as_deref(), *flags).and_then(run).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Serve { config, flags } => start(config.as_deref(), *flags).map(|()| ExitCode::SUCCESS),
         Command::Report { logs, json } => report::run(&logs, json),
     };
     match done {
@@ -64,11 +62,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn configure(file: Option<&Path>, flags: Flags) -> Result<Config, ConfigError> {
-    match file {
-        Some(path) => flags.over(Flags::read(path)?).resolve(),
-        None => flags.resolve(),
-    }
+fn start(file: Option<&Path>, flags: Flags) -> Result<(), ConfigError> {
+    let Some(path) = file else { return flags.resolve().and_then(run) };
+    let (file, source) = Flags::read(path)?;
+    let (flags, overridden) = flags.over(file);
+    let source = source.overridden_by(overridden);
+    flags.resolve().and_then(run).map_err(|error| source.locate(error))
 }
 
 fn run(config: Config) -> Result<(), ConfigError> {
@@ -80,16 +79,21 @@ fn run(config: Config) -> Result<(), ConfigError> {
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             ConfigError::new(format!("{}: {error}", config.listen), "choose another address with --listen")
+                .at("listen")
         })?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let clock = Clock::system();
-        let data_dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &clock)).transpose()?;
+        let data_dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &clock)).transpose();
+        let data_dir = data_dir.map_err(|error| error.at("data-dir"))?;
         let known = Arc::new(Known::open(&config, address, &clock).await?);
         let counts = known.counts().await?;
         let mark = data_dir.as_ref().map(DataDir::mark);
         let app = App::new(&config, address, clock.clone(), Arc::clone(&known), mark)?;
         let audit = match (&config.data_dir, config.audit) {
-            (Some(path), Some(audit)) => Some(Arc::new(Audit::open(path, audit, &known, &clock)?)),
+            (Some(path), Some(audit)) => {
+                let audit = Audit::open(path, audit, &known, &clock);
+                Some(Arc::new(audit.map_err(|error| error.at("data-dir"))?))
+            }
             _ => None,
         };
         let app = match &audit {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::config::ConfigError;
+use super::config::{ConfigError, Source};
 use super::packs::rule_set::{Accept, UserList};
 
 /// What `serve` takes; every flag is also a key of the file, and a flag wins over the file.
@@ -231,22 +231,10 @@ impl Flags {
     ///
     /// # Errors
     /// With the file, the line and the key.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::new(
-                format!("{}: {error}", path.display()),
-                "give --config the path of a file that can be read",
-            )
-        })?;
-        let flags: Self = toml::from_str(&text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            ConfigError::new(
-                format!("{}:{line}: {}", path.display(), error.message()),
-                "the keys are those of `envelope-verifier serve --help`, and [[pack]], [[route]], [[call-key]], revoked",
-            )
-        })?;
-        Ok(flags.relative_to(path.parent().unwrap_or(Path::new(""))))
+    pub fn read(path: &Path) -> Result<(Self, Source), ConfigError> {
+        let source = Source::read(path)?;
+        let flags: Self = source.parse()?;
+        Ok((flags.relative_to(source.directory()), source))
     }
 
     fn relative_to(mut self, directory: &Path) -> Self {
@@ -274,71 +262,73 @@ impl Flags {
         self
     }
 
-    /// These flags over those of a file: single values win, lists are joined.
+    /// These flags over those of a file: single values win, lists are joined, what only the file has stays. Says which keys of the file
+    /// count no more.
     #[must_use]
-    pub fn over(self, file: Self) -> Self {
-        let joined = |mut list: Vec<String>, more: Vec<String>| {
-            list.extend(more);
-            list
-        };
-        Self {
-            listen: self.listen.or(file.listen),
-            tls_cert: self.tls_cert.or(file.tls_cert),
-            tls_key: self.tls_key.or(file.tls_key),
-            upstream: self.upstream.or(file.upstream),
-            authority: joined(file.authority, self.authority),
-            auth_required: self.auth_required || file.auth_required,
-            trust: joined(file.trust, self.trust),
-            log: self.log.or(file.log),
-            allow_open: self.allow_open || file.allow_open,
-            data_dir: self.data_dir.or(file.data_dir),
-            store: self.store.or(file.store),
-            audit: self.audit.or(file.audit),
-            audit_file_size: self.audit_file_size.or(file.audit_file_size),
-            admin: joined(file.admin, self.admin),
-            revocations: self.revocations.or(file.revocations),
-            revocations_key: self.revocations_key.or(file.revocations_key),
-            revocations_max_age: self.revocations_max_age.or(file.revocations_max_age),
-            url: self.url.or(file.url),
-            login_ttl: self.login_ttl.or(file.login_ttl),
-            github: self.github || file.github,
-            github_api: self.github_api.or(file.github_api),
-            github_web: self.github_web.or(file.github_web),
-            github_client_id: self.github_client_id.or(file.github_client_id),
-            oidc_issuer: self.oidc_issuer.or(file.oidc_issuer),
-            oidc_client_id: self.oidc_client_id.or(file.oidc_client_id),
-            oidc_audience: self.oidc_audience.or(file.oidc_audience),
-            oidc_name: self.oidc_name.or(file.oidc_name),
-            oidc_user_claim: self.oidc_user_claim.or(file.oidc_user_claim),
-            oidc_groups_claim: self.oidc_groups_claim.or(file.oidc_groups_claim),
-            oidc_scope: self.oidc_scope.or(file.oidc_scope),
-            oidc_algorithm: joined(file.oidc_algorithm, self.oidc_algorithm),
-            attempts: self.attempts.or(file.attempts),
-            agent_path: self.agent_path.or(file.agent_path),
-            agent_member: self.agent_member.or(file.agent_member),
-            user_member: self.user_member.or(file.user_member),
-            max_body: self.max_body.or(file.max_body),
-            window: self.window.or(file.window),
-            replay_capacity: self.replay_capacity.or(file.replay_capacity),
-            replay_share: self.replay_share.or(file.replay_share),
-            max_connections: self.max_connections.or(file.max_connections),
-            client_connections: self.client_connections.or(file.client_connections),
-            max_in_flight: self.max_in_flight.or(file.max_in_flight),
-            client_in_flight: self.client_in_flight.or(file.client_in_flight),
-            request_memory: self.request_memory.or(file.request_memory),
-            metrics_from: file.metrics_from.into_iter().chain(self.metrics_from).collect(),
-            head_timeout: self.head_timeout.or(file.head_timeout),
-            body_timeout: self.body_timeout.or(file.body_timeout),
-            write_timeout: self.write_timeout.or(file.write_timeout),
-            upstream_timeout: self.upstream_timeout.or(file.upstream_timeout),
-            shutdown_timeout: self.shutdown_timeout.or(file.shutdown_timeout),
-            cors_origin: joined(file.cors_origin, self.cors_origin),
-            trusted_proxy: file.trusted_proxy.into_iter().chain(self.trusted_proxy).collect(),
-            pack: file.pack,
-            route: file.route,
-            call_key: file.call_key,
-            revoked: file.revoked,
+    pub fn over(self, file: Self) -> (Self, Vec<&'static str>) {
+        let mut overridden = Vec::new();
+        macro_rules! merge {
+            ([$($one:ident),*], [$($any:ident),*], [$($list:ident),*], [$($file:ident),*]) => {{
+                $(if self.$one.is_some() { overridden.push(stringify!($one)); })*
+                Self {
+                    $($one: self.$one.or(file.$one),)*
+                    $($any: self.$any || file.$any,)*
+                    $($list: file.$list.into_iter().chain(self.$list).collect(),)*
+                    $($file: file.$file,)*
+                }
+            }};
         }
+        // Single values; switches; lists; what flags cannot say.
+        let merged = merge!(
+            [
+                listen,
+                tls_cert,
+                tls_key,
+                upstream,
+                log,
+                data_dir,
+                store,
+                audit,
+                audit_file_size,
+                revocations,
+                revocations_key,
+                revocations_max_age,
+                url,
+                login_ttl,
+                github_api,
+                github_web,
+                github_client_id,
+                oidc_issuer,
+                oidc_client_id,
+                oidc_audience,
+                oidc_name,
+                oidc_user_claim,
+                oidc_groups_claim,
+                oidc_scope,
+                attempts,
+                agent_path,
+                agent_member,
+                user_member,
+                max_body,
+                window,
+                replay_capacity,
+                replay_share,
+                max_connections,
+                client_connections,
+                max_in_flight,
+                client_in_flight,
+                request_memory,
+                head_timeout,
+                body_timeout,
+                write_timeout,
+                upstream_timeout,
+                shutdown_timeout
+            ],
+            [auth_required, allow_open, github],
+            [authority, trust, admin, oidc_algorithm, cors_origin, metrics_from, trusted_proxy],
+            [pack, route, call_key, revoked]
+        );
+        (merged, overridden)
     }
 }
 

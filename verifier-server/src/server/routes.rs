@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::audit::Audit;
 use super::browsers::Browsers;
-use super::config::{Config, ConfigError, Route, Timeouts};
+use super::config::{Config, ConfigError, Placed, Route, Timeouts};
 use super::hop::Proxies;
 use super::known::Known;
 use super::limits::InFlight;
@@ -83,7 +83,8 @@ impl App {
             return Err(ConfigError::new(
                 "the upstream is this verifier itself",
                 "--upstream is the address of the server behind it",
-            ));
+            )
+            .at("upstream"));
         }
         let authorities = Authorities::new(config.authorities_at(address)).map_err(|refusal| {
             ConfigError::new(refusal.detail(), "name the host that clients address with --authority")
@@ -102,7 +103,7 @@ impl App {
             None => guard,
         };
         let upstream_timeout = Duration::from_secs(config.timeouts.upstream);
-        let tls = config.tls.as_ref().map(Tls::open).transpose()?;
+        let tls = config.tls.as_ref().map(Tls::open).transpose().at("tls-cert")?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let upstream = config.upstream.clone();
         let upstream = upstream.map(|origin| Upstream::new(origin, upstream_timeout, scheme)).transpose()?;

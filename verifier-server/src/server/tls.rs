@@ -65,10 +65,12 @@ impl Tls {
     /// When one cannot be read, or they are no certificate and its key.
     pub fn open(files: &TlsFiles) -> Result<Self, ConfigError> {
         let contents = Contents::read(files).map_err(|(path, error)| {
+            let key = if path == files.key { "tls-key" } else { "tls-cert" };
             ConfigError::new(
                 format!("{}: {error}", path.display()),
                 "--tls-cert and --tls-key are files that this program can read",
             )
+            .at(key)
         })?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let pair = contents.pair(files, &provider)?;
@@ -142,8 +144,10 @@ impl Contents {
     }
 
     fn pair(&self, files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, ConfigError> {
-        let broken =
-            |path: &Path, what: &str, hint| ConfigError::new(format!("{}: {what}", path.display()), hint);
+        let broken = |path: &Path, what: &str, hint| {
+            let key = if path == files.key { "tls-key" } else { "tls-cert" };
+            ConfigError::new(format!("{}: {what}", path.display()), hint).at(key)
+        };
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
             broken(

@@ -64,10 +64,12 @@ pub(super) fn read_agent_calls(
     let default = AgentCalls::default();
     let (path, member) = (path.unwrap_or(default.path), member.unwrap_or(default.member));
     if path.len() < 2 || !path.starts_with('/') || target::check_path(&path).is_err() || path.ends_with('/') {
-        return Err(ConfigError::new("--agent-path is no path", "write --agent-path /agent"));
+        return Err(ConfigError::new("--agent-path is no path", "write --agent-path /agent").at("agent-path"));
     }
     if member.is_empty() {
-        return Err(ConfigError::new("--agent-member is empty", "write --agent-member name"));
+        return Err(
+            ConfigError::new("--agent-member is empty", "write --agent-member name").at("agent-member")
+        );
     }
     Ok(AgentCalls { path, member })
 }
@@ -87,18 +89,20 @@ pub(super) fn read_user_member(
     }
 }
 
-pub(super) fn read_route(table: RouteTable) -> Result<Route, ConfigError> {
+pub(super) fn read_route(table: &RouteTable) -> Result<Route, ConfigError> {
     let hint = "a [[route]] has method = \"GET\" and path = \"/healthz\", outside of packs";
     let method = Method::from_bytes(table.method.as_bytes());
-    let method = method.map_err(|_| ConfigError::new("the method of a [[route]] is none", hint))?;
+    let method =
+        method.map_err(|_| ConfigError::new("the method of a [[route]] is none", hint).at("method"))?;
     let is_free = target::check_path(&table.path).is_ok() && Place::of(&table.path) == Place::Elsewhere;
-    let is_ours = ["/verify", "/health", "/metrics"].contains(&table.path.as_str());
+    let is_ours =
+        ["/verify", "/health", "/health/ready", "/health/live", "/metrics"].contains(&table.path.as_str());
     if !is_free || is_ours {
         let what = format!("the route {:?} is no path of the upstream's own", table.path);
-        return Err(ConfigError::new(what, hint));
+        return Err(ConfigError::new(what, hint).at("path"));
     }
     let RouteTable { path, access, lists_packs, .. } = table;
-    Ok(Route { method, path, access, lists_packs })
+    Ok(Route { method, path: path.clone(), access: *access, lists_packs: *lists_packs })
 }
 
 /// A name under which a key can be known.
@@ -120,6 +124,23 @@ pub(super) fn read_identity(name: &str) -> Result<Identity, ConfigError> {
             "a name is 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /",
         )
     })
+}
+
+/// An authority as clients write it.
+pub(super) fn check_authority(authority: &str) -> Result<(), ConfigError> {
+    if Authorities::new([authority]).is_err() {
+        return Err(ConfigError::new(
+            "an authority is not host or host:port",
+            "write --authority pack.example or pack.example:8443",
+        ));
+    }
+    if authority.ends_with(":80") || authority.ends_with(":443") {
+        return Err(ConfigError::new(
+            "an authority has the default port of its scheme",
+            "leave :80 and :443 out, as clients do",
+        ));
+    }
+    Ok(())
 }
 
 /// A key as commands and flags take it: a spelling of the key itself, or a file that holds one. What was given is not
@@ -161,10 +182,10 @@ pub(super) fn count(given: Option<usize>, default: usize) -> Result<usize, Confi
 }
 
 /// An origin as browsers write it: `*`, or scheme, host and port without a path.
-pub(super) fn read_origin(text: String) -> Result<String, ConfigError> {
+pub(super) fn read_origin(text: &str) -> Result<String, ConfigError> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     if text == "*" || host.is_some_and(|host| Authorities::new([host]).is_ok()) {
-        Ok(text)
+        Ok(text.to_owned())
     } else {
         let hint = "write --cors-origin https://chat.example, without a path";
         Err(ConfigError::new("a --cors-origin is no origin", hint))

@@ -12,7 +12,7 @@ use super::revoked::RevokedCertificates;
 use super::{Known, Stored};
 use crate::clock::Clock;
 use crate::server::attempts::Attempts;
-use crate::server::config::{Config, ConfigError};
+use crate::server::config::{Config, ConfigError, Placed};
 use crate::server::hop::Proxies;
 use crate::server::issuer::Issuer;
 use crate::server::offline::OfflineList;
@@ -40,17 +40,19 @@ impl Known {
             certificates: RevokedCertificates::default(),
             providers: Providers::new(&config.providers)?,
             store: match &config.store {
-                Some(path) => Some(Stored::open(path).await?),
+                Some(path) => Some(Stored::open(path).await.at(config.store_key())?),
                 None => None,
             },
             list: match &config.revocations {
-                Some(revocations) => Some(Arc::new(OfflineList::open(revocations, clock.clone())?)),
+                Some(revocations) => {
+                    Some(Arc::new(OfflineList::open(revocations, clock.clone()).at("revocations")?))
+                }
                 None => None,
             },
         };
         config.trust.iter().for_each(|record| keys.put(record));
         if let Some(stored) = &keys.store {
-            keys.load_first(stored).await?;
+            keys.load_first(stored).await.at(config.store_key())?;
         }
         keys.check_admins(&config.admins).await?;
         Ok(keys)
@@ -75,12 +77,13 @@ impl Known {
 
     /// A revoked key counts here: an admin whose key is lost must not keep the verifier from starting.
     async fn check_admins(&self, admins: &[Identity]) -> Result<(), ConfigError> {
-        for admin in admins {
+        for (index, admin) in admins.iter().enumerate() {
             let Some(stored) = &self.store else {
                 return Err(ConfigError::new(
                     "there is an --admin, and no store of keys to administer",
                     "add --data-dir or --store",
-                ));
+                )
+                .at(("admin", index)));
             };
             let has_key = stored.store.has_key_of(admin).await;
             let has_key = has_key.map_err(|error| explain(stored.store.path(), &error))?;
@@ -88,7 +91,8 @@ impl Known {
                 return Err(ConfigError::new(
                     format!("the admin {admin} has no key, neither in the configuration nor in the store"),
                     "give it one with --trust NAME=KEY",
-                ));
+                )
+                .at(("admin", index)));
             }
         }
         Ok(())

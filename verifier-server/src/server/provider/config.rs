@@ -108,13 +108,14 @@ impl OidcConfig {
 
     /// Only asymmetric ones: who can check a MAC can make one.
     pub(super) fn checked_algorithms(&self) -> Result<Vec<Algorithm>, ConfigError> {
-        let read = |name: &String| {
+        let read = |(index, name): (usize, &String)| {
             let algorithm = name.parse::<Algorithm>().ok();
             algorithm.filter(|known| known.family() != AlgorithmFamily::Hmac).ok_or_else(|| {
                 ConfigError::new(
                     format!("{name:?} is no algorithm that tokens may be signed with"),
                     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 and EdDSA are",
                 )
+                .at(("oidc-algorithm", index))
             })
         };
         if self.algorithms.is_empty() {
@@ -123,17 +124,23 @@ impl OidcConfig {
                 "leave algorithms out for RS256, PS256, ES256 and EdDSA",
             ));
         }
-        self.algorithms.iter().map(read).collect()
+        self.algorithms.iter().enumerate().map(read).collect()
     }
 
     pub(super) fn check_claims(&self) -> Result<(), ConfigError> {
-        if self.user_claim.is_empty() || self.groups_claim.is_empty() || self.scope.is_empty() {
-            return Err(ConfigError::new(
+        let said = [
+            ("oidc-user-claim", &self.user_claim),
+            ("oidc-groups-claim", &self.groups_claim),
+            ("oidc-scope", &self.scope),
+        ];
+        match said.iter().find(|(_, value)| value.is_empty()) {
+            Some((key, _)) => Err(ConfigError::new(
                 "a claim or the scope of the OpenID provider is empty",
                 "leave them out for sub, groups and openid",
-            ));
+            )
+            .at(*key)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

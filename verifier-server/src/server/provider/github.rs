@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::super::config::ConfigError;
+use super::super::config::{ConfigError, Placed};
 use super::cache::Cache;
 use super::client::{self, Asked, Client};
 use super::config::{GithubConfig, read_client_id, read_url};
@@ -60,14 +60,14 @@ enum Reply {
 
 impl Github {
     pub(super) fn new(config: &GithubConfig, asked: &Asked) -> Result<Self, ConfigError> {
-        let api = read_url("the API of GitHub", &config.api)?;
-        let web = read_url("the address of GitHub", &config.web)?;
+        let api = read_url("the API of GitHub", &config.api).at("github-api")?;
+        let web = read_url("the address of GitHub", &config.web).at("github-web")?;
         let at = |path: &str| read_url("the API of GitHub", &format!("{}{path}", base(&api)));
         let fields = HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
             (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28")),
         ]);
-        let login = read_client_id(config.client_id.as_ref())?.map(|client_id| {
+        let login = read_client_id(config.client_id.as_ref()).at("github-client-id")?.map(|client_id| {
             json!({
                 "provider": "github",
                 "kind": "github",

@@ -9,7 +9,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::{Map, Value, json};
 
-use super::super::config::ConfigError;
+use super::super::config::{ConfigError, Placed};
 use super::client::Asked;
 use super::config::{OidcConfig, read_client_id};
 use super::keys::{Key, Keys};
@@ -38,17 +38,17 @@ type Claims = Map<String, Value>;
 
 impl Oidc {
     pub(super) fn new(config: &OidcConfig, clock: Clock, asked: &Asked) -> Result<Self, ConfigError> {
-        config.check_claims()?;
+        config.check_claims().at("oidc-issuer")?;
         Ok(Self {
-            name: config.checked_name()?.into(),
+            name: config.checked_name().at("oidc-name")?.into(),
             issuer: config.issuer.clone(),
-            client_id: read_client_id(config.client_id.as_ref())?,
-            audience: config.checked_audience()?.into(),
-            algorithms: config.checked_algorithms()?,
+            client_id: read_client_id(config.client_id.as_ref()).at("oidc-client-id")?,
+            audience: config.checked_audience().at("oidc-issuer")?.into(),
+            algorithms: config.checked_algorithms().at("oidc-algorithm")?,
             user_claim: config.user_claim.clone(),
             groups_claim: config.groups_claim.clone(),
             scope: config.scope.clone(),
-            keys: Arc::new(Keys::new(&config.issuer, asked)?),
+            keys: Arc::new(Keys::new(&config.issuer, asked).at("oidc-issuer")?),
             clock,
         })
     }
