@@ -97,48 +97,181 @@ fn errors_do_not_repeat_keys() {
     }
 }
 
+/// What is wrong stands on the line with the arrow.
+const WRONG: &[(&str, &str)] = &[
+    // The form.
+    ("window = 30\nwindwo = 30 # <-", "unknown key \"windwo\": \"window\" is one"),
+    ("\n\nwindow = \"a\" # <-", "invalid type: a string, expected u64"),
+    ("window = 30\nwindow = 40 # <-", "duplicate key"),
+    ("\nno sense # <-", ""),
+    ("[[pack]]\nguid = \"a\"\nowners = \"x\" # <-", "unknown key \"owners\": \"owner\" is one"),
+    (
+        "[[pack]]\nguid = \"a\"\n[[pack.agent]]\nname = \"x\"\nuser = \"*\" # <-",
+        "unknown key \"user\": there are name, allowed-users, allowed_users here",
+    ),
+    ("[[route]]\npaht = \"/x\" # <-", "unknown key \"paht\": \"path\" is one"),
+    ("[[call-key]]\nidentity = \"x\"\nexpire = \"x\" # <-", "unknown key \"expire\": \"expires\" is one"),
+    ("[[pack]]\nguid = \"a\"\naccept = [\"magic\"] # <-", "unknown variant `magic`"),
+    ("\nlisten = \"nowhere\" # <-", "invalid socket address syntax"),
+    // Single values.
+    ("auth-required = false\nlisten = \"192.0.2.1:1\" # <-", "192.0.2.1:1 is not loopback"),
+    ("auth-required = true\nlisten = \"0.0.0.0:1\" # <-", "0.0.0.0:1 is every address"),
+    ("\nauthority = [\n\"a.example\",\n\"http://b\", # <-\n]", "an authority is not host or host:port"),
+    ("\nauthority = [\"a.example:443\"] # <-", "an authority has the default port"),
+    ("\nwindow = 301 # <-", "the window is not 1 to 300 seconds"),
+    ("\ntls-cert = \"c.pem\" # <-", "there is a --tls-cert, and no key for it"),
+    ("\ntls_key = \"k.pem\" # <-", "there is a --tls-key, and no certificate"),
+    ("tls-key = \"k.pem\"\ntls-cert = \"c.pem\" # <-", "c.pem: "),
+    ("\nupstream = \"http://a/path\" # <-", "the upstream is not an origin"),
+    (
+        "listen = \"127.0.0.1:7996\"\nupstream = \"http://localhost:7996\" # <-",
+        "the upstream is this verifier itself",
+    ),
+    ("\nurl = \"https://h/x\" # <-", "the --url is not an origin"),
+    ("\nlogin-ttl = 5 # <-", "--login-ttl is not 60 to 86400 seconds"),
+    ("\nattempts = 0 # <-", "--attempts is 0"),
+    ("\nagent-path = \"agent\" # <-", "--agent-path is no path"),
+    ("\nagent-member = \"\" # <-", "--agent-member is empty"),
+    ("agent-member = \"a\"\nuser-member = \"A\" # <-", "--user-member and --agent-member are the same"),
+    ("\ncors-origin = [\"*\", \"http://a/\"] # <-", "a --cors-origin is no origin"),
+    ("\nadmin = [\n\"a\",\n\"a b\", # <-\n]", "is no name of an identity"),
+    ("\nadmin = [\"alice\"] # <-", "no store of keys to administer"),
+    ("\naudit = \"best-effort\" # <-", "there is no directory for the audit log"),
+    ("\naudit-file-size = 5 # <-", "there is no directory for the audit log"),
+    ("data-dir = \"data\"\naudit_file_size = 0 # <-", "a limit is 0"),
+    ("\nrevocations = \"list\" # <-", "not said who signs the revocation list"),
+    ("\nrevocations-key = \"x\" # <-", "there is a --revocations-key, and no list"),
+    ("\nrevocations-max-age = 60 # <-", "there is a --revocations-max-age, and no list"),
+    ("revocations = \"list\"\nrevocations-key = \"x\" # <-", "the key of the revocation list: "),
+    (
+        "revocations-key = \"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\"\nrevocations = \"list\" # <-",
+        "list: No such file",
+    ),
+    ("\nstore = \"/nowhere/store.sqlite\" # <-", "/nowhere/store.sqlite"),
+    ("\ndata-dir = \"/proc/version\" # <-", "/proc/version"),
+    ("\nmax-body = 0 # <-", "a limit is 0"),
+    ("\nreplay-capacity = 0 # <-", "a limit is 0"),
+    ("\nreplay-share = 0 # <-", "a limit is 0"),
+    ("\nmax-connections = 0 # <-", "a limit is 0"),
+    ("\nclient-connections = 0 # <-", "a limit is 0"),
+    ("\nmax-in-flight = 0 # <-", "a limit is 0"),
+    ("\nclient-in-flight = 0 # <-", "a limit is 0"),
+    ("\nclient-rate = 0 # <-", "a limit is 0"),
+    ("\nrefusal-rate = 0 # <-", "a limit is 0"),
+    ("\nrequest-memory = 0 # <-", "a limit is 0"),
+    ("\nhead-timeout = 0 # <-", "a timeout is not 1 to 86400 seconds"),
+    ("\nbody-timeout = 0 # <-", "a timeout is not 1 to 86400 seconds"),
+    ("\nwrite-timeout = 0 # <-", "a timeout is not 1 to 86400 seconds"),
+    ("\nupstream-timeout = 0 # <-", "a timeout is not 1 to 86400 seconds"),
+    ("\nshutdown-timeout = 86401 # <-", "a timeout is not 1 to 86400 seconds"),
+    // Keys.
+    ("trust = [\n\"alice=\", # <-\n]", "the key of alice: "),
+    ("trust = [\n\"alice\", # <-\n]", "a --trust is not NAME=KEY"),
+    (
+        "trust = [\n\"a=59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\",\n\"b=59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\", # <-\n]",
+        "is given twice",
+    ),
+    (
+        "trust = [\n\"pack:a=59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\", # <-\n]",
+        "is a name that only tokens have",
+    ),
+    ("\nrevoked = [\"x\"] # <-", "revoked: x is no thumbprint"),
+    (
+        "[[call-key]]\nidentity = \"ci\"\nkey = \"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\" # <-\nexpires = \"2030-01-01T00:00:00Z\"",
+        "given by its thumbprint",
+    ),
+    (
+        "[[call-key]]\nidentity = \"a b\" # <-\nkey = \"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK\"\nexpires = \"2030-01-01T00:00:00Z\"",
+        "is no name of an identity",
+    ),
+    (
+        "[[call-key]]\nidentity = \"ci\"\nkey = \"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK\"\nexpires = \"tomorrow\" # <-",
+        "\"tomorrow\" is no time",
+    ),
+    // Packs.
+    (
+        "[[pack]]\nguid = \"a\"\naccept = [\"token\"] # <-",
+        "pack a accepts token, and the configuration keeps no tokens",
+    ),
+    (
+        "[[pack]]\nguid = \"a\"\naccept = [\"identity\"] # <-",
+        "pack a accepts identity, and there is no identity provider",
+    ),
+    ("[[pack]]\nguid = \"a\"\naccept = [] # <-", "pack a accepts nothing"),
+    ("[[pack]]\nguid = \"List\" # <-", "cannot stand in a path"),
+    ("[[pack]]\nguid = \"a/b\" # <-", "pack guid \"a/b\" cannot stand in a path"),
+    ("[[pack]]\nguid = \"a\"\n[[pack]]\nguid = \"A\" # <-", "pack A is there twice"),
+    ("[[pack]]\nguid = \"a\"\nowner = \"x y\" # <-", "is no name of an identity"),
+    ("[[pack]]\nguid = \"a\"\nallowed-users = [\"x y\"] # <-", "is no name of an identity"),
+    (
+        "[[pack]]\nguid = \"a\"\n[[pack.agent]]\nname = \"x\"\nallowed_users = [\"x y\"] # <-",
+        "is no name of an identity",
+    ),
+    (
+        "[[pack]]\nguid = \"a\"\n[[pack.agent]]\nname = \"x\"\nallowed-users = \"*\"\n[[pack.agent]]\nallowed-users = []\nname = \"x\" # <-",
+        "pack a has two rules for one agent",
+    ),
+    ("[[route]]\nmethod = \"GET\"\npath = \"/api/pack/x\" # <-", "is no path of the upstream's own"),
+    ("[[route]]\npath = \"/a\"\n[[route]]\npath = \"/verify\" # <-", "is no path of the upstream's own"),
+    ("[[route]]\npath = \"/a\"\nmethod = \"GE T\" # <-", "the method of a [[route]] is none"),
+    // Providers.
+    ("\noidc-client-id = \"x\" # <-", "an --oidc- flag is there, and no issuer"),
+    ("oidc-client-id = \"x\"\noidc-issuer = \"nothing\" # <-", "is no URL"),
+    ("\noidc-issuer = \"https://a\" # <-", "it is not said for whom the tokens"),
+    (
+        "oidc-client-id = \"x\"\noidc-issuer = \"http://issuer.example\" # <-",
+        "could be read and changed on the way",
+    ),
+    ("\ngithub-api = \"https://g?x\" # <-", "the API of GitHub has more than a host and a path"),
+    ("github = true\ngithub-web = \"x\" # <-", "the address of GitHub is no URL"),
+    ("github = true\ngithub-client-id = \"\" # <-", "the client_id of a provider is empty"),
+];
+
 #[test]
-fn errors_in_the_file_name_file_and_line() {
-    let cases = [
-        ("window = 30\nwindwo = 30\n", "verifier.toml:2: unknown field `windwo`"),
-        ("\n\nwindow = \"a\"\n", "verifier.toml:3: invalid type"),
-        ("window = 30\nwindow = 40\n", "verifier.toml:2: "),
-        (
-            "[[pack]]\nguid = \"a\"\naccept = [\"token\"]\n",
-            "pack a accepts token, and the configuration keeps no tokens",
-        ),
-        ("[[pack]]\nguid = \"a\"\naccept = [\"magic\"]\n", "verifier.toml:3: unknown variant `magic`"),
-        (
-            "[[pack]]\nguid = \"a\"\naccept = [\"identity\"]\n",
-            "pack a accepts identity, and there is no identity provider",
-        ),
-        ("[[pack]]\nguid = \"List\"\n", "cannot stand in a path"),
-        ("[[pack]]\nguid = \"a\"\n[[pack]]\nguid = \"A\"\n", "pack A is there twice"),
-        ("[[route]]\npath = \"/api/pack/x\"\n", "is no path of the upstream's own"),
-        ("[[route]]\npath = \"/verify\"\n", "is no path of the upstream's own"),
-        ("url = \"https://h/x\"\n", "the --url is not an origin"),
-        ("login-ttl = 5\n", "--login-ttl is not 60 to 86400 seconds"),
-        ("attempts = 0\n", "--attempts is 0"),
-        ("agent-path = \"agent\"\n", "--agent-path is no path"),
-        ("oidc-client-id = \"x\"\n", "an --oidc- flag is there, and no issuer"),
-        ("[[pack]]\nguid = \"a/b\"\n", "pack guid \"a/b\" cannot stand in a path"),
-        ("[[pack]]\nguid = \"deploy\"\n", "cannot stand in a path"),
-        (
-            "[[pack]]\nguid = \"a\"\n[[pack.agent]]\nname = \"x\"\nallowed-users = \"*\"\n[[pack.agent]]\nname = \"x\"\nallowed-users = []\n",
-            "pack a has two rules for one agent",
-        ),
-        ("[[pack]]\nguid = \"a\"\naccept = []\n", "pack a accepts nothing"),
-        ("[[pack]]\nguid = \"a\"\n[[pack]]\nguid = \"a\"\n", "pack a is there twice"),
-        ("revoked = [\"x\"]\n", "revoked: x is no thumbprint"),
-        (
-            "[[call-key]]\nidentity = \"ci\"\nkey = \"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\"\nexpires = \"2030-01-01T00:00:00Z\"\n",
-            "given by its thumbprint",
-        ),
-    ];
-    for (file, expected) in cases {
+fn errors_in_the_file_name_file_line_and_the_fix() {
+    for (file, expected) in WRONG {
+        let line = file.lines().position(|line| line.ends_with("# <-")).unwrap() + 1;
         let (code, text) = refused(&[], Some(file));
+        assert_eq!(code, 2, "{file}\n{text}");
+        let start = format!("envelope-verifier: error: verifier.toml:{line}: ");
+        assert!(text.starts_with(&start) && text.contains(expected), "{file}\n{start}{expected}\n{text}");
+        assert!(text.contains("\nenvelope-verifier: hint: "), "{file}\n{text}");
+    }
+}
+
+/// What a flag has said is not looked for in the file.
+#[test]
+fn an_error_that_a_flag_makes_names_no_line() {
+    let cases: &[(&[&str], &str, &str)] = &[
+        (&["--window", "0"], "window = 30", "the window is not 1 to 300 seconds"),
+        (&["--max-body", "0"], "max_body = 0", "a limit is 0"),
+        (
+            &["--authority", "http://b"],
+            "authority = [\"a.example\"]",
+            "an authority is not host or host:port",
+        ),
+        (&["--trust", "alice"], "trust = []", "a --trust is not NAME=KEY"),
+    ];
+    for (args, file, expected) in cases {
+        let (code, text) = refused(args, Some(file));
+        assert_eq!(code, 2, "{args:?}\n{text}");
+        assert!(text.starts_with(&format!("envelope-verifier: error: {expected}")), "{args:?}\n{text}");
+    }
+    let (_, text) = refused(&["--authority", "b.example"], Some("\nauthority = [\"http://a\"]"));
+    assert!(text.starts_with("envelope-verifier: error: verifier.toml:2: an authority"), "{text}");
+}
+
+/// A private key that stands where something else should is not repeated.
+#[test]
+fn a_wrong_value_of_the_file_is_not_repeated() {
+    let pem = "-----BEGIN PRIVATE KEY-----\\nSECRET\\n-----END PRIVATE KEY-----";
+    for key in ["window", "trust", "auth-required", "max-body", "revoked"] {
+        let (code, text) = refused(&[], Some(&format!("\n{key} = \"{pem}\"")));
         assert_eq!(code, 2, "{text}");
-        assert!(text.contains(expected), "{expected}\n{text}");
+        assert!(
+            text.starts_with("envelope-verifier: error: verifier.toml:2: ") && !text.contains("SECRET"),
+            "{key}\n{text}"
+        );
     }
 }
 

@@ -70,6 +70,13 @@ impl ConfigError {
         self
     }
 
+    /// The same about a value that contains the one that it is about.
+    pub(super) fn within(mut self, outer: impl Into<Place>) -> Self {
+        let inner = self.place.take().unwrap_or(Place(Vec::new()));
+        self.place = Some(outer.into().of(inner));
+        self
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
