@@ -70,10 +70,14 @@ fn start(file: Option<&Path>, flags: Flags) -> Result<(), ConfigError> {
     flags.resolve().and_then(run).map_err(|error| source.locate(error))
 }
 
+/// After how many steps of tasks it is looked for what has arrived meanwhile: often, so that somebody's thousand requests do not all come before the next
+/// one's.
+const SOON: u32 = 8;
+
 fn run(config: Config) -> Result<(), ConfigError> {
     start_log(config.log);
     raise_descriptors();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(SOON).build();
     let runtime = runtime
         .map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
     let served = runtime.block_on(async {

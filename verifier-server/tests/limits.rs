@@ -373,3 +373,76 @@ fn what_is_signed_too_early_is_no_call() {
     gate.open(1);
     assert_eq!(read_answer(&mut BufReader::new(&again)).unwrap().status, 200, "the same request, later");
 }
+
+/// How often somebody had to wait: for calls, and for refusals.
+fn held(verifier: &Program) -> (u64, u64) {
+    let page = ask(&connect(verifier, 9), &Http::new("GET", "/metrics", &verifier.authority()).bytes());
+    let page = page.unwrap();
+    assert_eq!(page.status, 200);
+    let text = page.body;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} in {text}")).trim().parse().unwrap()
+    };
+    (value("envelope_calls_held_total"), value("envelope_refusals_held_total"))
+}
+
+#[test]
+fn who_is_refused_often_waits_for_it_and_nobody_else() {
+    let pack = PackServer::start();
+    let verifier = start(&pack, &["--refusal-rate", "2", "--metrics-from", "127.0.0.9"]);
+    let (alice, stranger) = (Person::new("alice"), Person::new("mallory"));
+    let call = |from, person: &Person| {
+        let call = person.post(&verifier.authority(), TARGET, "{}");
+        let answer = ask(&connect(&verifier, from), &call.bytes()).unwrap();
+        if answer.status == 200 { "200".into() } else { answer.code() }
+    };
+    assert_eq!(call(1, &stranger), "bad-signature");
+    assert_eq!(held(&verifier), (0, 0), "the first one is told at once");
+    assert_eq!(call(1, &stranger), "bad-signature");
+    assert_eq!(held(&verifier), (0, 1));
+    assert_eq!(call(1, &alice), "200");
+    assert_eq!(call(2, &stranger), "bad-signature");
+    assert_eq!(held(&verifier), (0, 1), "neither who shares the address, nor another address");
+    let unreadable = ask(&connect(&verifier, 1), b"GET / HTTP/1.1\r\nBad Header\r\n\r\n").unwrap();
+    assert_eq!((unreadable.code(), held(&verifier)), ("malformed".into(), (0, 2)));
+    for _ in 0..3 {
+        assert_eq!(call(9, &stranger), "bad-signature");
+    }
+    assert_eq!(held(&verifier), (0, 2), "a proxy speaks for many");
+}
+
+/// Else a hundred who are refused would keep others from being answered.
+#[test]
+fn who_waits_for_a_refusal_is_not_in_flight() {
+    let pack = PackServer::start();
+    let more = ["--refusal-rate", "1", "--max-in-flight", "1", "--metrics-from", "127.0.0.9"];
+    let verifier = start(&pack, &more);
+    let bad = Person::new("mallory").post(&verifier.authority(), TARGET, "{}");
+    assert_eq!(ask(&connect(&verifier, 1), &bad.bytes()).unwrap().status, 401);
+    let waiting = connect(&verifier, 1);
+    (&waiting).write_all(&bad.bytes()).unwrap();
+    while held(&verifier) != (0, 1) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(ask(&connect(&verifier, 2), &health(&verifier)).unwrap().status, 200);
+    assert_eq!(read_answer(&mut BufReader::new(&waiting)).unwrap().status, 401, "it is told in the end");
+}
+
+#[test]
+fn who_calls_too_fast_waits_and_nobody_else() {
+    let pack = PackServer::start();
+    let verifier = start(&pack, &["--client-rate", "1", "--metrics-from", "127.0.0.9"]);
+    let call = |from, name| {
+        let call = Person::new(name).post(&verifier.authority(), TARGET, "{}");
+        ask(&connect(&verifier, from), &call.bytes()).unwrap().status
+    };
+    assert_eq!((call(1, "alice"), call(1, "bob")), (200, 200));
+    assert_eq!(held(&verifier), (0, 0), "each has a pace of their own");
+    assert_eq!(call(2, "alice"), 200);
+    assert_eq!(held(&verifier), (1, 0), "from wherever it is");
+    for _ in 0..2 {
+        assert_eq!(ask(&connect(&verifier, 4), &health(&verifier)).unwrap().status, 200);
+    }
+    assert_eq!(held(&verifier), (2, 0), "where nobody says who calls, it is the address");
+}

@@ -174,6 +174,14 @@ pub struct Flags {
     #[arg(long, value_name = "COUNT")]
     #[serde(alias = "client_in_flight")]
     pub client_in_flight: Option<usize>,
+    /// Calls a second that an identity may make, and an address where nobody says who calls; who is faster waits [default: 1000]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "client_rate")]
+    pub client_rate: Option<u32>,
+    /// Refusals a second that an address hears, but for trusted proxies; who is refused more often waits for it [default: 50]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(alias = "refusal_rate")]
+    pub refusal_rate: Option<u32>,
     /// Bytes that headers which are not whole yet, and bodies, may take at once: a quarter and three quarters of it
     /// [default: 268435456]
     #[arg(long, value_name = "BYTES")]
@@ -317,6 +325,8 @@ impl Flags {
                 client_connections,
                 max_in_flight,
                 client_in_flight,
+                client_rate,
+                refusal_rate,
                 request_memory,
                 head_timeout,
                 body_timeout,

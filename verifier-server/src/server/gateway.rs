@@ -157,7 +157,7 @@ pub(super) async fn allowed_by(
     rules: &Pack,
     caller: Option<&Caller>,
 ) -> Result<(), Refusal> {
-    passage::sent_by(head, caller)?;
+    passage::sent_by(head, caller).await?;
     audit::allow(app, head, caller).await?;
     log_allowed(app, head, pack, rules, caller);
     Ok(())

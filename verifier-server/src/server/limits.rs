@@ -27,9 +27,16 @@ pub(crate) struct InFlight {
 
 /// Of whom there may be so many requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Client {
+pub(crate) enum Client {
     Address(IpAddr),
     Identity(Identity),
+}
+
+impl Client {
+    /// Whoever has an address, or of IPv6 the network that a single customer has whole.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        Self::Address(network(address))
+    }
 }
 
 const TOO_MANY: Refusal = Refusal::new(
@@ -75,7 +82,7 @@ impl InFlight {
         }
         let mut place = Place { limits: Arc::clone(self), clients: [None, None] };
         if let Some(address) = address {
-            place.count(0, Client::Address(network(address)))?;
+            place.count(0, Client::at(address))?;
         }
         Ok(place)
     }

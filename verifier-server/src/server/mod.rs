@@ -2,7 +2,7 @@
 //!
 //! A request travels `listen` → `routes` → `passage` → (`browsers`) → `gateway` or `forward_auth` → [`Guard`](crate::Guard) → `audit` →
 //! `upstream`, or `routes` → `passage` → `api` → [`Guard`](crate::Guard) → `audit` → `known` → `store`. What it may take at each step is
-//! in `limits`, what became of it in `metrics`.
+//! in `limits` and `pace`, what became of it in `metrics`.
 
 mod api;
 mod attempts;
@@ -25,6 +25,7 @@ mod lists;
 mod members;
 mod metrics;
 mod offline;
+mod pace;
 mod packs;
 mod passage;
 mod provider;

@@ -1,8 +1,10 @@
 //! What every request passes, whatever it is for: it gets an id that client, log and receipt share, and a place among those in
-//! flight; what became of it is measured, and what was refused is written down.
+//! flight; what became of it is measured, what was refused is written down, and who is too fast waits.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use axum::body::Body;
@@ -17,7 +19,7 @@ use http::request::Parts;
 use http_body::Body as _;
 use tracing::Instrument;
 
-use super::limits::{Measured, Place, Room};
+use super::limits::{Client, Measured, Place, Room};
 use super::listen::Peer;
 use super::metrics::{Outcome, Route};
 use super::random;
@@ -34,21 +36,37 @@ pub(super) struct Passage {
     arrived: Instant,
     route: Route,
     outcome: OnceLock<Outcome>,
-    place: Option<Mutex<Place>>,
+    place: Mutex<Option<Place>>,
     room: Arc<Room>,
+    /// The address that it comes from, where only one client has it.
+    address: Option<IpAddr>,
+    is_paced: AtomicBool,
 }
 
 impl Passage {
-    fn begin(app: &App, head: &Parts) -> Result<Self, Refusal> {
+    fn begin(app: &App, head: &Parts, address: Option<IpAddr>) -> Result<Self, Refusal> {
         let route = Route::of(head);
         // Whoever watches over the program is answered also when it has too much to do.
-        let place = if route.is_watch() {
-            None
-        } else {
-            Some(Mutex::new(app.in_flight().enter(app.proxies().one_client(head))?))
-        };
-        let room = Room::new(app.in_flight());
-        Ok(Self { app: app.clone(), arrived: Instant::now(), route, outcome: OnceLock::new(), place, room })
+        let place = if route.is_watch() { None } else { Some(app.in_flight().enter(address)?) };
+        Ok(Self {
+            app: app.clone(),
+            arrived: Instant::now(),
+            route,
+            outcome: OnceLock::new(),
+            place: Mutex::new(place),
+            room: Room::new(app.in_flight()),
+            address,
+            is_paced: AtomicBool::new(false),
+        })
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Place>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What waits for its answer to be told is not in flight.
+    fn leave(&self) {
+        *self.place() = None;
     }
 }
 
@@ -82,11 +100,13 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
     let (mut head, body) = request.into_parts();
     let witness = Witness::new(id.to_owned(), app.proxies().client(&head));
     head.extensions.insert(witness.clone());
-    let passage = match Passage::begin(app, &head) {
+    let address = app.proxies().one_client(&head);
+    let passage = match Passage::begin(app, &head, address) {
         Ok(passage) => Arc::new(passage),
         Err(refusal) => {
-            let route = Route::of(&head);
-            return refused(app, &witness, &route, problem(refusal, app.now())).await;
+            let response = refused(app, &witness, &Route::of(&head), problem(refusal, app.now())).await;
+            tell(app, address).await;
+            return response;
         }
     };
     head.extensions.insert(Arc::clone(&passage));
@@ -100,6 +120,12 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
     // Said once; what is refused is measured when its answer has gone, as all is.
     let _ = passage.outcome.set(Outcome::of(&response, &witness));
     app.metrics().verified(&witness);
+    if response.extensions().get::<Refusal>().is_some() {
+        passage.leave();
+        tell(app, address).await;
+    } else if let (Some(address), false) = (address, passage.is_paced.load(Ordering::Relaxed)) {
+        app.calls().keep(&Client::at(address)).await;
+    }
     response.extensions_mut().insert(passage);
     response
 }
@@ -126,6 +152,21 @@ async fn refused<B: From<Bytes>>(
     response
 }
 
+/// Waits until an address may be told of another refusal.
+async fn tell(app: &App, address: Option<IpAddr>) {
+    if let Some(address) = address {
+        app.refusals().keep(&Client::at(address)).await;
+    }
+}
+
+/// The answer to a request that cannot be read.
+pub(super) async fn unreadable(app: &App, peer: Peer, refusal: Refusal) -> Response<Bytes> {
+    let response = unread(app, peer, refusal).await;
+    let hop = app.proxies().hop(peer);
+    tell(app, (!hop.trusted).then_some(hop.peer)).await;
+    response
+}
+
 /// The answer to a request that nobody has read.
 pub(super) async fn unread(app: &App, Peer(peer): Peer, refusal: Refusal) -> Response<Bytes> {
     let id = match new_id() {
@@ -141,18 +182,26 @@ pub(super) async fn unread(app: &App, Peer(peer): Peer, refusal: Refusal) -> Res
     response
 }
 
-/// It is known who has sent a request: they have a limit of their own.
+/// It is known who has sent a request that may pass: they have a limit of their own, and a pace.
 ///
 /// # Errors
 /// [`Code::TooManyRequests`].
-pub(super) fn sent_by(head: &Parts, caller: Option<&Caller>) -> Result<(), Refusal> {
-    let passage = head.extensions.get::<Arc<Passage>>();
-    match (passage.and_then(|passage| passage.place.as_ref()), caller) {
-        (Some(place), Some(caller)) => {
-            place.lock().unwrap_or_else(PoisonError::into_inner).of(caller.identity())
+pub(super) async fn sent_by(head: &Parts, caller: Option<&Caller>) -> Result<(), Refusal> {
+    let Some(passage) = head.extensions.get::<Arc<Passage>>() else { return Ok(()) };
+    let client = match caller {
+        Some(caller) => {
+            if let Some(place) = passage.place().as_mut() {
+                place.of(caller.identity())?;
+            }
+            Some(Client::Identity(caller.identity().clone()))
         }
-        _ => Ok(()),
+        None => passage.address.map(Client::at),
+    };
+    passage.is_paced.store(true, Ordering::Relaxed);
+    if let Some(client) = client {
+        passage.app.calls().keep(&client).await;
     }
+    Ok(())
 }
 
 fn new_id() -> Result<String, Refusal> {

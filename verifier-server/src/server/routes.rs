@@ -28,6 +28,7 @@ use super::known::Known;
 use super::limits::InFlight;
 use super::listen::{Connections, Peer};
 use super::metrics::{self, Metrics};
+use super::pace::Pace;
 use super::tls::Tls;
 use super::upstream::Upstream;
 use super::{api, forward_auth, gateway, health, passage};
@@ -57,6 +58,8 @@ struct Inner {
     timeouts: Timeouts,
     connections: Arc<Connections>,
     in_flight: Arc<InFlight>,
+    calls: Pace,
+    refusals: Pace,
     metrics: Metrics,
     is_stopping: AtomicBool,
     turns: Vec<Arc<Mutex<()>>>,
@@ -130,6 +133,8 @@ impl App {
             timeouts: config.timeouts,
             connections: Arc::new(connections),
             in_flight: Arc::new(in_flight),
+            calls: Pace::new(limits.client_rate),
+            refusals: Pace::new(limits.refusal_rate),
             metrics: Metrics::new(),
             is_stopping: AtomicBool::new(false),
             turns: (0..TURNS).map(|_| Arc::default()).collect(),
@@ -261,6 +266,16 @@ impl App {
 
     pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
         &self.0.in_flight
+    }
+
+    /// How fast calls may go on.
+    pub(crate) fn calls(&self) -> &Pace {
+        &self.0.calls
+    }
+
+    /// How fast refusals are told.
+    pub(crate) fn refusals(&self) -> &Pace {
+        &self.0.refusals
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

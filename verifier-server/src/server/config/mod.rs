@@ -109,6 +109,10 @@ pub struct Limits {
     pub in_flight: usize,
     /// Requests in flight of one identity, and of one address that is no trusted proxy.
     pub client_in_flight: usize,
+    /// Calls a second of one identity, or of one address where nobody says who calls.
+    pub client_rate: u32,
+    /// Refusals a second that one address hears which is no trusted proxy.
+    pub refusal_rate: u32,
     /// Bytes of headers that are not whole yet (a quarter) and of bodies (three quarters).
     pub memory: usize,
 }

@@ -181,6 +181,13 @@ pub(super) fn count(given: Option<usize>, default: usize) -> Result<usize, Confi
     }
 }
 
+/// How many there may be in a second.
+pub(super) fn rate(given: Option<u32>, default: u32) -> Result<u32, ConfigError> {
+    let given = given.map(|given| usize::try_from(given).unwrap_or(usize::MAX));
+    let default = usize::try_from(default).unwrap_or(usize::MAX);
+    count(given, default).map(|rate| u32::try_from(rate).unwrap_or(u32::MAX))
+}
+
 /// An origin as browsers write it: `*`, or scheme, host and port without a path.
 pub(super) fn read_origin(text: &str) -> Result<String, ConfigError> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));

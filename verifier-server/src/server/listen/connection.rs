@@ -160,9 +160,12 @@ async fn seated<S>(
         tracing::debug!(peer = %parts.service.peer.0, %error, "connection");
     }
     let mut stream = parts.io.into_inner().into_stream();
+    let answer = match refusal {
+        Some(refusal) => Some(passage::unreadable(&terms.app, parts.service.peer, refusal).await),
+        None => None,
+    };
     let last = async {
-        if let Some(refusal) = refusal {
-            let answer = passage::unread(&terms.app, parts.service.peer, refusal).await;
+        if let Some(answer) = answer {
             stream.write_all(&bytes(&answer)).await?;
         }
         stream.shutdown().await?;

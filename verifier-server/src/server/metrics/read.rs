@@ -54,6 +54,7 @@ fn collect(app: &App) -> Registry {
         "Bytes that bodies in flight take",
         app.in_flight().bytes(),
     );
+    page.pace(app);
     page.connections(app);
     page.replay(app);
     page.keys(app);
@@ -80,6 +81,11 @@ impl Page<'_> {
 
     fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.add(name, help, ConstCounter::new(value));
+    }
+
+    fn pace(&mut self, app: &App) {
+        self.counter("envelope_calls_held", "Calls that had to wait for their pace", app.calls().held());
+        self.counter("envelope_refusals_held", "Refusals that had to", app.refusals().held());
     }
 
     fn connections(&mut self, app: &App) {
