@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use envelope_core::Timestamp;
+use envelope_core::{Timestamp, Window};
 
 use super::config::ConfigError;
 use crate::clock::Clock;
 use crate::mark::Mark;
 
-/// How far the mark is reserved ahead, in seconds: the skew of clocks, and some beats of the task that does it.
-const AHEAD: u64 = 10;
+/// How far the mark is reserved ahead, in seconds: the skew of clocks, and two beats of the task that does it. For as long, a verifier that has
+/// crashed refuses what is signed; so no longer than must be.
+const AHEAD: u64 = Window::SKEW + 2;
 /// Between two of those.
 const BEAT: Duration = Duration::from_secs(1);
 

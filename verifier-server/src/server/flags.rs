@@ -178,7 +178,7 @@ pub struct Flags {
     #[arg(long, value_name = "COUNT")]
     #[serde(alias = "client_rate")]
     pub client_rate: Option<u32>,
-    /// Refusals a second that an address hears, but for trusted proxies; who is refused more often waits for it [default: 50]
+    /// Refusals a second that an address hears, but for trusted proxies; who is refused more often waits for it [default: 20]
     #[arg(long, value_name = "COUNT")]
     #[serde(alias = "refusal_rate")]
     pub refusal_rate: Option<u32>,

@@ -102,7 +102,7 @@ impl Flags {
                 in_flight: count(self.max_in_flight, 4096).at("max-in-flight")?,
                 client_in_flight: count(self.client_in_flight, 256).at("client-in-flight")?,
                 client_rate: rate(self.client_rate, 1000).at("client-rate")?,
-                refusal_rate: rate(self.refusal_rate, 50).at("refusal-rate")?,
+                refusal_rate: rate(self.refusal_rate, 20).at("refusal-rate")?,
                 memory: count(self.request_memory, 256 << 20).at("request-memory")?,
             },
             metrics_from: self.metrics_from.iter().map(IpAddr::to_canonical).collect(),
