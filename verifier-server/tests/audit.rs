@@ -16,39 +16,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use support::audit::{files, key, lines, receipts, verified, verify};
+use support::audit::{args, files, key, lines, receipts, start, start_with, stop, verified, verify};
 use support::{Http, PackServer, Person, Program, now, read_answer};
 
 const TARGET: &str = "/api/pack/p1/agent?trace=1";
-
-fn args(pack: &PackServer, alice: &Person, data: &Path) -> Vec<String> {
-    let data = data.display().to_string();
-    ["--upstream", &pack.url(), "--trust", &alice.trust("alice"), "--auth-required", "--data-dir", &data]
-        .map(str::to_owned)
-        .to_vec()
-}
-
-fn start(pack: &PackServer, alice: &Person, data: &Path, more: &[&str]) -> Program {
-    start_with(Program::serve, pack, alice, data, more)
-}
-
-fn start_with(
-    serve: fn(&[&str]) -> Program,
-    pack: &PackServer,
-    alice: &Person,
-    data: &Path,
-    more: &[&str],
-) -> Program {
-    let args = args(pack, alice, data);
-    let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    serve(&args)
-}
-
-/// Waits until it has ended by itself.
-fn stop(mut verifier: Program) {
-    verifier.signal("TERM");
-    assert!(verifier.child.wait().unwrap().success());
-}
 
 fn text<'a>(receipt: &'a serde_json::Value, name: &str) -> &'a str {
     receipt[name].as_str().unwrap_or("-")

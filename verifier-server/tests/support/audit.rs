@@ -5,7 +5,39 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::{Program, programs};
+use super::{PackServer, Person, Program, programs};
+
+/// What a verifier with a log is started with.
+pub fn args(pack: &PackServer, alice: &Person, data: &Path) -> Vec<String> {
+    let data = data.display().to_string();
+    ["--upstream", &pack.url(), "--trust", &alice.trust("alice"), "--auth-required", "--data-dir", &data]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// One that trusts alice.
+pub fn start(pack: &PackServer, alice: &Person, data: &Path, more: &[&str]) -> Program {
+    start_with(Program::serve, pack, alice, data, more)
+}
+
+/// The same, started in another way.
+pub fn start_with(
+    serve: fn(&[&str]) -> Program,
+    pack: &PackServer,
+    alice: &Person,
+    data: &Path,
+    more: &[&str],
+) -> Program {
+    let args = args(pack, alice, data);
+    let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    serve(&args)
+}
+
+/// Ends it, and waits until it has ended by itself.
+pub fn stop(mut verifier: Program) {
+    verifier.signal("TERM");
+    assert!(verifier.child.wait().unwrap().success());
+}
 
 /// The files of the log, in order.
 pub fn files(data: &Path) -> Vec<PathBuf> {

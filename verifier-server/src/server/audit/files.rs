@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use envelope_core::receipt::{Head, Line, MAX_LINE};
@@ -86,21 +86,58 @@ impl LogFile {
         self.length
     }
 
-    /// Writes lines to the operating system: all of them, or none that count.
+    /// Writes lines to the operating system: all of them, or none that count. They count where whoever looks for the log finds
+    /// them, so it is looked before, for nothing is written behind what others have changed, and again behind them.
+    ///
+    /// # Errors
+    /// When it cannot be written, or is not [in its place](Self::in_place).
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.clean()?;
+        self.in_place()?;
         self.is_clean = false;
         self.file.write_all(lines)?;
+        let length = self.length.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+        self.holds(length)?;
         self.is_clean = true;
-        self.length += u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        self.length = length;
         Ok(())
     }
 
-    /// Takes out what was begun and does not count.
+    /// Takes out what was begun and does not count. A file that others have cut is not made longer.
     pub(super) fn clean(&mut self) -> io::Result<()> {
         if !self.is_clean {
-            self.file.set_len(self.length)?;
+            if self.file.metadata()?.len() > self.length {
+                self.file.set_len(self.length)?;
+            }
             self.is_clean = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the log is still the file of its name, and as long as it was written.
+    ///
+    /// # Errors
+    /// When it was deleted, moved, replaced, cut or written to by others, or that cannot be seen.
+    pub(super) fn in_place(&self) -> io::Result<()> {
+        self.holds(self.length)
+    }
+
+    fn holds(&self, length: u64) -> io::Result<()> {
+        let open = self.file.metadata()?;
+        let is_it = match fs::metadata(&self.path) {
+            Ok(named) => (named.dev(), named.ino()) == (open.dev(), open.ino()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        let path = self.path.display();
+        if !is_it {
+            return Err(io::Error::other(format!("{path} was deleted, moved or replaced; put it back")));
+        }
+        if open.len() != length {
+            let found = open.len();
+            return Err(io::Error::other(format!(
+                "{path} was changed: it has {found} bytes, and {length} were written"
+            )));
         }
         Ok(())
     }
@@ -111,7 +148,11 @@ impl LogFile {
     }
 
     /// Begins the next file, with these lines. Where that fails, this one is gone on with.
+    ///
+    /// # Errors
+    /// When the next one cannot be written, or this one is not [in its place](Self::in_place).
     pub(super) fn rotate(&mut self, first: u64, lines: &[u8]) -> io::Result<()> {
+        self.in_place()?;
         let mut next = Self::create(&self.directory, first)?;
         match next.append(lines).and_then(|()| next.sync()) {
             Ok(()) => {
