@@ -150,9 +150,8 @@ impl LogFile {
     /// Begins the next file, with these lines. Where that fails, this one is gone on with.
     ///
     /// # Errors
-    /// When the next one cannot be written, or this one is not [in its place](Self::in_place).
+    /// When the next one cannot be written.
     pub(super) fn rotate(&mut self, first: u64, lines: &[u8]) -> io::Result<()> {
-        self.in_place()?;
         let mut next = Self::create(&self.directory, first)?;
         match next.append(lines).and_then(|()| next.sync()) {
             Ok(()) => {

@@ -61,11 +61,13 @@ pub(super) struct State {
     is_synced: bool,
     tick: Instant,
     is_failing: bool,
+    /// When the next file could not be begun the last time.
+    unrotated: Option<Instant>,
 }
 
 impl State {
     pub(super) fn new(now: Instant) -> Self {
-        Self { unsigned: 0, checkpoint: now, is_synced: true, tick: now, is_failing: false }
+        Self { unsigned: 0, checkpoint: now, is_synced: true, tick: now, is_failing: false, unrotated: None }
     }
 }
 
@@ -220,19 +222,35 @@ impl Writer {
         Ok(())
     }
 
-    /// The chain goes on in the next file; the one before it ends with a checkpoint, and is on the disk.
+    /// The chain goes on in the next file; the one before it ends with a checkpoint, and is on the disk. Where no next one can be
+    /// begun, receipts go on being written to this one, and it is tried again as often as counts are told.
     fn rotate_if_due(&mut self) {
-        if self.file.length() < self.file_size {
+        let now = Instant::now();
+        let is_soon = |failed| now.saturating_duration_since(failed) < TICK;
+        if self.file.length() < self.file_size || self.state.unrotated.is_some_and(is_soon) {
             return;
         }
-        let rotated = self.checkpoint().and_then(|()| self.sync()).and_then(|()| {
-            let (line, head) = self.head.append(&Entry::Open(self.opening()).to_json());
-            self.file.rotate(head.seq(), format!("{line}\n").as_bytes())?;
-            self.head = head;
-            self.state.unsigned += 1;
-            Ok(())
-        });
-        self.say(&rotated);
+        let ended = self.checkpoint().and_then(|()| self.sync()).and_then(|()| self.file.in_place());
+        if ended.is_err() {
+            self.say(&ended);
+            return;
+        }
+        let (line, head) = self.head.append(&Entry::Open(self.opening()).to_json());
+        match self.file.rotate(head.seq(), format!("{line}\n").as_bytes()) {
+            Ok(()) => {
+                self.head = head;
+                self.state.unsigned += 1;
+                if self.state.unrotated.take().is_some() {
+                    tracing::info!("the audit log goes on in its next file");
+                }
+            }
+            Err(error) => {
+                if self.state.unrotated.is_none() {
+                    tracing::error!(%error, "the next file of the audit log cannot be begun: it goes on in this one");
+                }
+                self.state.unrotated = Some(now);
+            }
+        }
     }
 
     fn say(&mut self, done: &io::Result<()>) {
