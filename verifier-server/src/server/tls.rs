@@ -65,7 +65,8 @@ impl Tls {
     /// When one cannot be read, or they are no certificate and its key.
     pub fn open(files: &TlsFiles) -> Result<Self, ConfigError> {
         let contents = Contents::read(files).map_err(|(path, error)| {
-            let key = if path == files.key { "tls-key" } else { "tls-cert" };
+            // One file may have both; the certificate is read first.
+            let key = if path == files.cert { "tls-cert" } else { "tls-key" };
             ConfigError::new(
                 format!("{}: {error}", path.display()),
                 "--tls-cert and --tls-key are files that this program can read",
@@ -144,14 +145,14 @@ impl Contents {
     }
 
     fn pair(&self, files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, ConfigError> {
-        let broken = |path: &Path, what: &str, hint| {
-            let key = if path == files.key { "tls-key" } else { "tls-cert" };
+        let broken = |key, what: &str, hint| {
+            let path = if key == "tls-cert" { &files.cert } else { &files.key };
             ConfigError::new(format!("{}: {what}", path.display()), hint).at(key)
         };
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
             broken(
-                &files.cert,
+                "tls-cert",
                 "there is no certificate in it",
                 "--tls-cert is a PEM file: the server's certificate, then those that lead to an authority",
             )
@@ -159,24 +160,24 @@ impl Contents {
         // Nothing of what was read is said: it may be the key.
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| {
             broken(
-                &files.key,
+                "tls-key",
                 "there is no private key in it that is not encrypted",
                 "--tls-key is a PEM file: PKCS#8, SEC 1 or PKCS#1, without a passphrase",
             )
         })?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => broken(
-                &files.key,
+                "tls-key",
                 &format!("it is not the key of {}", files.cert.display()),
                 "give --tls-cert and --tls-key the two files that were issued together",
             ),
             rustls::Error::InvalidCertificate(_) => broken(
-                &files.cert,
+                "tls-cert",
                 "the first certificate in it cannot be read",
                 "--tls-cert begins with the server's certificate",
             ),
             _ => broken(
-                &files.key,
+                "tls-key",
                 "it is no key of a kind that TLS has here",
                 "ECDSA P-256, P-384 and P-521, Ed25519 and RSA keys are taken",
             ),

@@ -29,6 +29,12 @@ impl From<&'static str> for Place {
     }
 }
 
+impl From<usize> for Place {
+    fn from(index: usize) -> Self {
+        Self(vec![Step::Index(index)])
+    }
+}
+
 impl From<(&'static str, usize)> for Place {
     fn from((key, index): (&'static str, usize)) -> Self {
         Self(vec![Step::Key(key), Step::Index(index)])
@@ -98,11 +104,18 @@ impl ConfigError {
 pub(crate) trait Placed {
     /// Says of which.
     fn at(self, place: impl Into<Place>) -> Self;
+
+    /// Says in which it is.
+    fn within(self, outer: impl Into<Place>) -> Self;
 }
 
 impl<T> Placed for Result<T, ConfigError> {
     fn at(self, place: impl Into<Place>) -> Self {
         self.map_err(|error| error.at(place))
+    }
+
+    fn within(self, outer: impl Into<Place>) -> Self {
+        self.map_err(|error| error.within(outer))
     }
 }
 

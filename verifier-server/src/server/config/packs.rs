@@ -49,7 +49,7 @@ impl Flags {
             let mut agents = BTreeMap::new();
             for (number, agent) in table.agent.iter().enumerate() {
                 let of_agent = |member| Place::from(("pack", index)).of(("agent", number, member));
-                let users = read_users(Some(&agent.allowed_users)).at(of_agent("allowed-users"))?;
+                let users = read_users(Some(&agent.allowed_users)).within(of_agent("allowed-users"))?;
                 if agents.insert(agent.name.clone(), users).is_some() {
                     return Err(ConfigError::new(
                         format!("pack {} has two rules for one agent", table.guid),
@@ -64,7 +64,7 @@ impl Flags {
                 token: false,
                 identity: table.accept.contains(&Accept::Identity),
                 owner: table.owner.as_deref().map(read_identity).transpose().at(at("owner"))?,
-                allowed_users: read_users(table.allowed_users.as_ref()).at(at("allowed-users"))?,
+                allowed_users: read_users(table.allowed_users.as_ref()).within(at("allowed-users"))?,
                 agents,
             };
             policy.insert(&table.guid, packs::under(pack, self.auth_required));

@@ -8,7 +8,7 @@ use envelope_core::{
 };
 use http::Method;
 
-use super::{ConfigError, Route};
+use super::{ConfigError, Placed, Route};
 use crate::agent::AgentCalls;
 use crate::fold::folds_to;
 use crate::place::Place;
@@ -34,7 +34,8 @@ pub(super) fn read_users(list: Option<&UserList>) -> Result<Users, ConfigError> 
     if names.iter().any(|name| name == "*") {
         return Ok(Users::Everybody);
     }
-    names.iter().map(|name| read_identity(name)).collect::<Result<_, _>>().map(Users::Named)
+    let names = names.iter().enumerate().map(|(index, name)| read_identity(name).within(index));
+    names.collect::<Result<_, _>>().map(Users::Named)
 }
 
 pub(super) fn read_url(url: String) -> Result<String, ConfigError> {

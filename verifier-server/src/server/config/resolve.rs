@@ -214,8 +214,5 @@ fn each<T, R>(
     list: &[T],
     mut read: impl FnMut(&T) -> Result<R, ConfigError>,
 ) -> Result<Vec<R>, ConfigError> {
-    list.iter()
-        .enumerate()
-        .map(|(index, element)| read(element).map_err(|error| error.within((key, index))))
-        .collect()
+    list.iter().enumerate().map(|(index, element)| read(element).within((key, index))).collect()
 }

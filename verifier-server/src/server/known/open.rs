@@ -54,7 +54,7 @@ impl Known {
         if let Some(stored) = &keys.store {
             keys.load_first(stored).await.at(config.store_key())?;
         }
-        keys.check_admins(&config.admins).await?;
+        keys.check_admins(&config.admins).await.at(config.store_key())?;
         Ok(keys)
     }
 

@@ -100,10 +100,13 @@ impl OidcConfig {
 
     pub(super) fn checked_audience(&self) -> Result<&str, ConfigError> {
         let audience = self.audience.as_deref().or(self.client_id.as_deref());
-        audience.filter(|audience| !audience.is_empty()).ok_or(ConfigError::new(
-            "it is not said for whom the tokens of the OpenID provider must be",
-            "give its client_id, or the audience that its tokens have",
-        ))
+        audience.filter(|audience| !audience.is_empty()).ok_or_else(|| {
+            let error = ConfigError::new(
+                "it is not said for whom the tokens of the OpenID provider must be",
+                "give its client_id, or the audience that its tokens have",
+            );
+            error.at(if audience.is_some() { "oidc-audience" } else { "oidc-issuer" })
+        })
     }
 
     /// Only asymmetric ones: who can check a MAC can make one.

@@ -38,12 +38,12 @@ type Claims = Map<String, Value>;
 
 impl Oidc {
     pub(super) fn new(config: &OidcConfig, clock: Clock, asked: &Asked) -> Result<Self, ConfigError> {
-        config.check_claims().at("oidc-issuer")?;
+        config.check_claims()?;
         Ok(Self {
             name: config.checked_name().at("oidc-name")?.into(),
             issuer: config.issuer.clone(),
             client_id: read_client_id(config.client_id.as_ref()).at("oidc-client-id")?,
-            audience: config.checked_audience().at("oidc-issuer")?.into(),
+            audience: config.checked_audience()?.into(),
             algorithms: config.checked_algorithms().at("oidc-algorithm")?,
             user_claim: config.user_claim.clone(),
             groups_claim: config.groups_claim.clone(),
