@@ -409,6 +409,10 @@ fn who_is_refused_often_waits_for_it_and_nobody_else() {
     for _ in 0..3 {
         assert_eq!(call(9, &stranger), "bad-signature");
     }
+    let proxied = stranger.post(&verifier.authority(), TARGET, "{}").header("X-Forwarded-For", "192.0.2.1");
+    for _ in 0..3 {
+        assert_eq!(ask(&connect(&verifier, 9), &proxied.bytes()).unwrap().code(), "bad-signature");
+    }
     assert_eq!(held(&verifier), (0, 2), "a proxy speaks for many");
 }
 

@@ -30,6 +30,12 @@ impl Proxies {
         Hop { peer, trusted }
     }
 
+    /// The address of a peer that is no trusted proxy.
+    pub(crate) fn direct(&self, peer: Peer) -> Option<IpAddr> {
+        let hop = self.hop(peer);
+        (!hop.trusted).then_some(hop.peer)
+    }
+
     /// The address of the client, where only one client has it: not that of a trusted proxy which does not say for whom it asks.
     pub(crate) fn one_client(&self, head: &Parts) -> Option<IpAddr> {
         let hop = self.hop(*head.extensions.get::<Peer>()?);

@@ -100,12 +100,12 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
     let (mut head, body) = request.into_parts();
     let witness = Witness::new(id.to_owned(), app.proxies().client(&head));
     head.extensions.insert(witness.clone());
-    let address = app.proxies().one_client(&head);
+    let (peer, address) = (head.extensions.get::<Peer>().copied(), app.proxies().one_client(&head));
     let passage = match Passage::begin(app, &head, address) {
         Ok(passage) => Arc::new(passage),
         Err(refusal) => {
             let response = refused(app, &witness, &Route::of(&head), problem(refusal, app.now())).await;
-            tell(app, address).await;
+            tell(app, peer).await;
             return response;
         }
     };
@@ -122,7 +122,7 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
     app.metrics().verified(&witness);
     if response.extensions().get::<Refusal>().is_some() {
         passage.leave();
-        tell(app, address).await;
+        tell(app, peer).await;
     } else if let (Some(address), false) = (address, passage.is_paced.load(Ordering::Relaxed)) {
         app.calls().keep(&Client::at(address)).await;
     }
@@ -152,9 +152,9 @@ async fn refused<B: From<Bytes>>(
     response
 }
 
-/// Waits until an address may be told of another refusal.
-async fn tell(app: &App, address: Option<IpAddr>) {
-    if let Some(address) = address {
+/// Waits until an address may be told of another refusal. A proxy would run out of connections, and this program with it.
+async fn tell(app: &App, peer: Option<Peer>) {
+    if let Some(address) = peer.and_then(|peer| app.proxies().direct(peer)) {
         app.refusals().keep(&Client::at(address)).await;
     }
 }
@@ -162,8 +162,7 @@ async fn tell(app: &App, address: Option<IpAddr>) {
 /// The answer to a request that cannot be read.
 pub(super) async fn unreadable(app: &App, peer: Peer, refusal: Refusal) -> Response<Bytes> {
     let response = unread(app, peer, refusal).await;
-    let hop = app.proxies().hop(peer);
-    tell(app, (!hop.trusted).then_some(hop.peer)).await;
+    tell(app, Some(peer)).await;
     response
 }
 

@@ -69,7 +69,11 @@ impl Acceptor<'_> {
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.accept(stream, Peer(peer)),
+                Ok((stream, peer)) => {
+                    self.accept(stream, Peer(peer));
+                    // A thousand that come at once do not go before those who are here.
+                    tokio::task::yield_now().await;
+                }
                 Err(error) => {
                     // Out of descriptors, say: whoever has waited longest makes room.
                     tracing::warn!(%error, "accept");
