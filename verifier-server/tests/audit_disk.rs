@@ -131,6 +131,9 @@ fn where_the_disk_is_full_nothing_is_lost_between_two_files() {
         assert_eq!(call(&verifier, &alice), (503, "audit-unavailable".into()));
     }
     assert_eq!(pack.requests().len(), passed, "nothing has reached the upstream");
+    for file in files(disk.data()) {
+        assert_ne!(fs::metadata(&file).unwrap().len(), 0, "{} was left behind", file.display());
+    }
     // The next file was begun, had no room for its first line, and was taken away again.
     assert!(verifier.logs("the next file of the audit log cannot be begun"), "{}", verifier.log());
     fs::remove_file(filler).unwrap();

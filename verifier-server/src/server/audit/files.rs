@@ -12,6 +12,9 @@ use crate::server::config::ConfigError;
 /// How much of the end of a file is looked at: two lines at their longest, and what may follow.
 const TAIL: u64 = 1 << 20;
 
+const KEEP: &str =
+    "move the file out of the directory, and keep it: `envelope audit verify` says where it is broken";
+
 /// The file that is written to. What was written and counts ends at `length`; what may lie behind is taken out before anything
 /// else is written.
 #[derive(Debug)]
@@ -57,9 +60,15 @@ impl LogFile {
                 }
                 return Err(ConfigError::new(
                     format!("{} does not end with a line of an audit log", path.display()),
-                    "move the file out of the directory, and keep it: `envelope audit verify` says where it is broken",
+                    KEEP,
                 ));
             };
+            if !end.is_chained {
+                return Err(ConfigError::new(
+                    format!("the last line of {} does not follow the one before it", path.display()),
+                    KEEP,
+                ));
+            }
             let file = Self::existing(directory, path, end.length).map_err(unusable)?;
             return Ok(Resumed { file, head, torn: (torn > 0).then_some(torn) });
         }
@@ -184,6 +193,9 @@ struct End {
     head: Option<Head>,
     length: u64,
     torn: u64,
+    /// Whether the last line follows the one before it, where the file has one. A crash writes no such line: it is for an auditor to
+    /// see, and nothing of it is taken out.
+    is_chained: bool,
 }
 
 impl End {
@@ -197,12 +209,18 @@ impl End {
         // What has no end was never answered for. A disk that lost its power may hold worse: that is kept aside.
         let lines: Vec<&[u8]> = tail.split_inclusive(|byte| *byte == b'\n').collect();
         let mut torn = 0;
-        for line in lines.iter().rev() {
-            let parsed = line.strip_suffix(b"\n").and_then(|line| Line::parse(line).ok());
-            if let Some(line) = parsed {
+        let parse = |line: &[u8]| line.strip_suffix(b"\n").and_then(|line| Line::parse(line).ok());
+        for (at, line) in lines.iter().enumerate().rev() {
+            if let Some(line) = parse(line) {
+                // The first that is seen of a longer file may have no beginning; there are others behind it.
+                let before = at.checked_sub(1).and_then(|at| lines.get(at));
+                let follows = |before: &Line| before.head().append(&line.entry().to_json()).1 == line.head();
+                let is_chained = before.is_none_or(|before| parse(before).as_ref().is_some_and(follows));
+                if is_chained {
+                    keep_aside(path, &tail, torn)?;
+                }
                 let length = whole.saturating_sub(torn);
-                keep_aside(path, &tail, torn)?;
-                return Ok(Self { head: Some(line.head()), length, torn });
+                return Ok(Self { head: Some(line.head()), length, torn, is_chained });
             }
             torn += u64::try_from(line.len()).unwrap_or(u64::MAX);
         }
@@ -211,6 +229,7 @@ impl End {
             head: None,
             length: if has_lines { whole } else { 0 },
             torn: if has_lines { 0 } else { torn },
+            is_chained: true,
         })
     }
 }
