@@ -125,13 +125,13 @@ const WRONG: &[(&str, &str)] = &[
     ("\nlisten = \"nowhere\" # <-", "invalid socket address syntax"),
     ("\nmetrics-from = [\n\"127.0.0.1\",\n\"localhost\", # <-\n]", "invalid IP address syntax"),
     ("\ntrusted-proxy = [\n\"127.0.0.1\",\n\"10.0.0.0/8\", # <-\n]", "invalid IP address syntax"),
-    ("\nlog = \"xml\" # <-", "unknown variant `xml`, expected `text` or `json`"),
-    ("\naudit = \"never\" # <-", "unknown variant `never`, expected `required` or `best-effort`"),
+    ("\nlog = \"xml\" # <-", "\"xml\" is unknown here, expected `text` or `json`"),
+    ("\naudit = \"never\" # <-", "\"never\" is unknown here, expected `required` or `best-effort`"),
     ("[[pack]]\nguid = \"a\"\nowners = \"x\" # <-", "unknown key \"owners\": \"owner\" is one"),
     ("\n[[pack]] # <-\nowner = \"a\"", "missing field `guid`"),
     (
         "[[pack]]\nguid = \"a\"\naccept = [\"magic\"] # <-",
-        "unknown variant `magic`, expected one of `signed`, `token`, `identity`, `open`",
+        "\"magic\" is unknown here, expected one of `signed`, `token`, `identity`, `open`",
     ),
     (
         "[[pack]]\nguid = \"a\"\nallowed-users = 5 # <-",
@@ -145,7 +145,7 @@ const WRONG: &[(&str, &str)] = &[
     ("[[route]]\npaht = \"/x\" # <-", "unknown key \"paht\": \"path\" is one"),
     (
         "[[route]]\npath = \"/x\"\naccess = \"all\" # <-",
-        "unknown variant `all`, expected one of `open`, `registered`, `admin`",
+        "\"all\" is unknown here, expected one of `open`, `registered`, `admin`",
     ),
     ("[[call-key]]\nidentity = \"x\"\nexpire = \"x\" # <-", "unknown key \"expire\": \"expires\" is one"),
     // Single values.
@@ -209,7 +209,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "\nrevoked = [\n\"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\",\n\"x\", # <-\n]",
-        "revoked: x is no thumbprint",
+        "revoked: \"x\" is no thumbprint",
     ),
     (
         "[[call-key]]\nidentity = \"ci\"\nkey = \"59CCHWMQhoRB9YwDiOcacjlSDkqOLVMc8mrcHyqu_MY\" # <-\nexpires = \"2030-01-01T00:00:00Z\"",
@@ -612,13 +612,62 @@ fn an_error_that_a_flag_makes_names_no_line() {
 #[test]
 fn a_wrong_value_of_the_file_is_not_repeated() {
     let pem = "-----BEGIN PRIVATE KEY-----\\nSECRET\\n-----END PRIVATE KEY-----";
-    for key in ["window", "trust", "auth-required", "max-body", "revoked"] {
-        let (code, text) = refused(&[], Some(&format!("\n{key} = \"{pem}\"")));
-        assert_eq!(code, 2, "{text}");
-        assert!(
-            text.starts_with("envelope-verifier: error: verifier.toml:2: ") && !text.contains("SECRET"),
-            "{key}\n{text}"
-        );
+    let jwk = r#"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"SECRET\",\"x\":\"rqU8\"}"#;
+    let seed = "SECRETSECRETSECRETSECRETSECRETSECRETSECRETS";
+    let files = [
+        // A value of another kind.
+        "\nwindow = \"KEY\" # <-",
+        "\ntrust = \"KEY\" # <-",
+        "\nauth-required = \"KEY\" # <-",
+        "\nmax-body = \"KEY\" # <-",
+        "\nrevoked = \"KEY\" # <-",
+        "\npack = \"KEY\" # <-",
+        "\nlisten = \"KEY\" # <-",
+        "\nlog = \"KEY\" # <-",
+        "\naudit = \"KEY\" # <-",
+        "\ntrusted-proxy = [\"KEY\"] # <-",
+        "[[pack]]\nguid = \"a\"\naccept = [\"KEY\"] # <-",
+        "[[route]]\npath = \"/a\"\naccess = \"KEY\" # <-",
+        "\n\"KEY\" = 1 # <-",
+        "[[pack]]\n\"KEY\" = 1 # <-",
+        // Of the same kind.
+        "\nauthority = [\"http://KEY\"] # <-",
+        "\nupstream = \"KEY\" # <-",
+        "\nurl = \"KEY\" # <-",
+        "\ncors-origin = [\"KEY\"] # <-",
+        "\nadmin = [\"KEY =\"] # <-",
+        "\ntrust = [\"KEY\"] # <-",
+        "\ntrust = [\"KEY =\"] # <-",
+        "\nrevoked = [\"KEY=\"] # <-",
+        "\nagent-path = \"KEY\" # <-",
+        "[[call-key]]\nidentity = \"KEY =\" # <-\nkey = \"k\"\nexpires = \"x\"",
+        "[[call-key]]\nidentity = \"ci\"\nkey = \"KEY =\" # <-\nexpires = \"x\"",
+        "[[call-key]]\nidentity = \"ci\"\nexpires = \"KEY\" # <-\nkey = \"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK\"",
+        "[[pack]]\nguid = \"KEY =\" # <-\naccept = []",
+        "[[pack]]\nguid = \"a\"\nowner = \"KEY =\" # <-",
+        "[[pack]]\nguid = \"a\"\nallowed-users = [\"KEY =\"] # <-",
+        "[[route]]\npath = \"KEY\" # <-",
+        "[[route]]\npath = \"/a\"\nmethod = \"KEY =\" # <-",
+        "oidc-issuer = \"https://a\"\noidc-audience = \"x\"\noidc-name = \"KEY\" # <-",
+        "oidc-issuer = \"https://a\"\noidc-audience = \"x\"\noidc-algorithm = [\"KEY\"] # <-",
+        "oidc-audience = \"x\"\noidc-issuer = \"KEY\" # <-",
+        "\ngithub-api = \"KEY\" # <-",
+        // No value at all.
+        "\nwindow = KEY # <-",
+        "\nKEY # <-",
+    ];
+    let cases = files.iter().flat_map(|file| [pem, jwk, seed].map(|key| file.replace("KEY", key)));
+    // A file's name is shown, unless it is none.
+    let names = [
+        "tls-key = \"k.pem\"\n\ntls-cert = \"KEY\" # <-",
+        "tls-key = \"KEY\" # <-\ntls-cert = \"verifier.toml\"",
+    ];
+    for file in cases.chain(names.map(|file| file.replace("KEY", pem))) {
+        let line = file.lines().position(|line| line.ends_with("# <-")).unwrap() + 1;
+        let (code, text) = refused(&[], Some(&file));
+        assert_eq!(code, 2, "{file}\n{text}");
+        let start = format!("envelope-verifier: error: verifier.toml:{line}: ");
+        assert!(text.starts_with(&start) && !text.contains("SECRET"), "{file}\n{text}");
     }
 }
 

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-use super::config::ConfigError;
+use super::config::{ConfigError, shown_path};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ impl Tls {
             // One file may have both; the certificate is read first.
             let key = if path == files.cert { "tls-cert" } else { "tls-key" };
             ConfigError::new(
-                format!("{}: {error}", path.display()),
+                format!("{}: {error}", shown_path(&path)),
                 "--tls-cert and --tls-key are files that this program can read",
             )
             .at(key)

@@ -1,6 +1,7 @@
 //! What is wrong with the configuration, where, and how to mend it.
 
 use std::fmt;
+use std::path::Path;
 
 /// What is wrong with the configuration, and how to mend it.
 #[derive(Debug)]
@@ -117,6 +118,22 @@ impl<T> Placed for Result<T, ConfigError> {
     fn within(self, outer: impl Into<Place>) -> Self {
         self.map_err(|error| error.within(outer))
     }
+}
+
+/// A value as errors repeat it: none that may be a private key by mistake, of which the shortest has 43 characters.
+pub(crate) fn shown(value: &str) -> String {
+    const LONGEST: usize = 40;
+    if value.len() <= LONGEST { format!("{value:?}") } else { of_bytes(value) }
+}
+
+/// A path as errors repeat it: it may be the file itself by mistake, which has lines.
+pub(crate) fn shown_path(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains('\n') { of_bytes(&text) } else { text }
+}
+
+fn of_bytes(value: &str) -> String {
+    format!("a text of {} bytes", value.len())
 }
 
 impl fmt::Display for ConfigError {

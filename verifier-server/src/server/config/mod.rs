@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use envelope_core::{Identity, Policy, TrustList, Window};
 use http::Method;
 
-pub(crate) use self::error::Placed;
 pub use self::error::{ConfigError, Place};
+pub(crate) use self::error::{Placed, shown, shown_path};
 use self::read::names_this_machine;
 pub use self::source::Source;
 use super::audit::AuditConfig;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envelope_core::{Pack, Policy};
 
 use super::read::{read_identity, read_users};
-use super::{ConfigError, Place, Placed};
+use super::{ConfigError, Place, Placed, shown};
 use crate::place;
 use crate::server::flags::Flags;
 use crate::server::packs;
@@ -18,6 +18,13 @@ impl Flags {
         let mut guids = BTreeSet::new();
         for (index, table) in self.pack.iter().enumerate() {
             let at = |member| ("pack", index, member);
+            if !place::is_guid(&table.guid) {
+                return Err(ConfigError::new(
+                    format!("pack guid {} cannot stand in a path", shown(&table.guid)),
+                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and not deploy, list or health",
+                )
+                .at(at("guid")));
+            }
             if !guids.insert(table.guid.to_ascii_lowercase()) {
                 return Err(ConfigError::new(
                     format!("pack {} is there twice", table.guid),
@@ -31,13 +38,6 @@ impl Flags {
                     "accept is a list of \"signed\", \"identity\" and \"open\"",
                 )
                 .at(at("accept")));
-            }
-            if !place::is_guid(&table.guid) {
-                return Err(ConfigError::new(
-                    format!("pack guid {:?} cannot stand in a path", table.guid),
-                    "a guid is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and not deploy, list or health",
-                )
-                .at(at("guid")));
             }
             if table.accept.contains(&Accept::Token) {
                 return Err(ConfigError::new(

@@ -8,7 +8,7 @@ use envelope_core::{
 };
 use http::Method;
 
-use super::{ConfigError, Placed, Route};
+use super::{ConfigError, Placed, Route, shown};
 use crate::agent::AgentCalls;
 use crate::fold::folds_to;
 use crate::place::Place;
@@ -99,7 +99,7 @@ pub(super) fn read_route(table: &RouteTable) -> Result<Route, ConfigError> {
     let is_ours =
         ["/verify", "/health", "/health/ready", "/health/live", "/metrics"].contains(&table.path.as_str());
     if !is_free || is_ours {
-        let what = format!("the route {:?} is no path of the upstream's own", table.path);
+        let what = format!("the route {} is no path of the upstream's own", shown(&table.path));
         return Err(ConfigError::new(what, hint).at("path"));
     }
     let RouteTable { path, access, lists_packs, .. } = table;
@@ -121,7 +121,7 @@ pub(super) fn read_new_identity(name: &str) -> Result<Identity, ConfigError> {
 pub(super) fn read_identity(name: &str) -> Result<Identity, ConfigError> {
     Identity::new(name).ok_or_else(|| {
         ConfigError::new(
-            format!("{name:?} is no name of an identity"),
+            format!("{} is no name of an identity", shown(name)),
             "a name is 1 to 128 characters of A-Z a-z 0-9 . _ - : @ + /",
         )
     })
@@ -161,7 +161,7 @@ pub(super) fn read_time(text: &str) -> Result<Timestamp, ConfigError> {
         .ok()
         .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
         .map(Timestamp::from_unix)
-        .ok_or_else(|| ConfigError::new(format!("{text:?} is no time"), "write 2030-01-31T12:00:00Z"))
+        .ok_or_else(|| ConfigError::new(format!("{} is no time", shown(text)), "write 2030-01-31T12:00:00Z"))
 }
 
 pub(super) fn seconds(given: Option<u64>, default: u64) -> Result<u64, ConfigError> {

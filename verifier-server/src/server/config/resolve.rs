@@ -10,7 +10,7 @@ use super::read::{
     read_new_identity, read_origin, read_route, read_time, read_upstream, read_url, read_user_member,
     seconds,
 };
-use super::{Config, ConfigError, Limits, Placed, Timeouts};
+use super::{Config, ConfigError, Limits, Placed, Timeouts, shown};
 use crate::replay::ShardedReplayCache;
 use crate::server::audit::AuditConfig;
 use crate::server::flags::Flags;
@@ -131,6 +131,7 @@ impl Flags {
         })?;
         for (index, entry) in self.call_key.iter().enumerate() {
             let at = |member| ("call-key", index, member);
+            let identity = read_new_identity(&entry.identity).at(at("identity"))?;
             let KeyRef::Key(key) = read_key(&entry.identity, &entry.key).at(at("key"))? else {
                 return Err(ConfigError::new(
                     "a registered call key is given by its thumbprint",
@@ -139,13 +140,12 @@ impl Flags {
                 .at(at("key")));
             };
             check_new(&trust, &key.thumbprint()).at(at("key"))?;
-            let identity = read_new_identity(&entry.identity).at(at("identity"))?;
             trust.register(identity, key, read_time(&entry.expires).at(at("expires"))?);
         }
         each("revoked", &self.revoked, |entry| {
             let key = Thumbprint::parse(entry).ok_or_else(|| {
                 ConfigError::new(
-                    format!("revoked: {entry} is no thumbprint"),
+                    format!("revoked: {} is no thumbprint", shown(entry)),
                     "`envelope key show` prints thumbprints",
                 )
             })?;

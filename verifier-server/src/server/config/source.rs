@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::ConfigError;
 use super::error::{Place, Step};
+use super::{ConfigError, shown};
 
 /// The text of a configuration file, and what was said beside it.
 #[derive(Clone, Debug)]
@@ -115,13 +115,21 @@ fn explain(message: &str) -> (String, &'static str) {
         let near = known.iter().map(|known| (strsim::damerau_levenshtein(unknown, known), known));
         return match near.min() {
             Some((distance, known)) if distance <= 2 => {
-                (format!("unknown key {unknown:?}: {known:?} is one"), HINT)
+                (format!("unknown key {}: {known:?} is one", shown(unknown)), HINT)
             }
             _ if known.len() <= 8 => {
-                (format!("unknown key {unknown:?}: there are {} here", known.join(", ")), HINT)
+                (format!("unknown key {}: there are {} here", shown(unknown), known.join(", ")), HINT)
             }
-            _ => (format!("unknown key {unknown:?}"), HINT),
+            _ => (format!("unknown key {}", shown(unknown)), HINT),
         };
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant `")
+        && let Some((unknown, expected)) = rest.rsplit_once("`, expected ")
+    {
+        return (
+            format!("{} is unknown here, expected {expected}", shown(unknown)),
+            "write a value of that kind",
+        );
     }
     if let Some((before, rest)) = message.split_once("string \"")
         && let Some((_, expected)) = rest.rsplit_once("\", expected ")
@@ -139,6 +147,8 @@ mod tests {
     fn what_a_parser_repeats_is_not_said() {
         let said = explain("invalid type: string \"-----BEGIN\", expected \", expected usize").0;
         assert_eq!(said, "invalid type: a string, expected usize");
+        let said = explain("unknown variant `-----BEGIN PRIVATE KEY-----\n`, expected SECRET\n-----END PRIVATE KEY-----`, expected `text` or `json`").0;
+        assert_eq!(said, "a text of 72 bytes is unknown here, expected `text` or `json`");
         let said = explain("unknown field `listn`, expected one of `listen`, `upstream`").0;
         assert_eq!(said, "unknown key \"listn\": \"listen\" is one");
         let said = explain("unknown field `x`, expected `name` or `allowed-users`").0;

@@ -3,7 +3,7 @@
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use reqwest::Url;
 
-use super::super::config::ConfigError;
+use super::super::config::{ConfigError, shown};
 
 /// Where tokens are checked.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +92,7 @@ impl OidcConfig {
             Ok(&self.name)
         } else {
             Err(ConfigError::new(
-                format!("{:?} is no name of a provider", self.name),
+                format!("{} is no name of a provider", shown(&self.name)),
                 "a name is 1 to 32 characters of a-z 0-9 -",
             ))
         }
@@ -115,7 +115,7 @@ impl OidcConfig {
             let algorithm = name.parse::<Algorithm>().ok();
             algorithm.filter(|known| known.family() != AlgorithmFamily::Hmac).ok_or_else(|| {
                 ConfigError::new(
-                    format!("{name:?} is no algorithm that tokens may be signed with"),
+                    format!("{} is no algorithm that tokens may be signed with", shown(name)),
                     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 and EdDSA are",
                 )
                 .at(("oidc-algorithm", index))
