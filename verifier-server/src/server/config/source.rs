@@ -103,40 +103,55 @@ fn member<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a Spanned<DeVal
     Some(value)
 }
 
-const HINT: &str =
+const KEYS: &str =
     "the keys are those of `envelope-verifier serve --help`, and [[pack]], [[route]], [[call-key]], revoked";
+const KIND: &str = "write a value of that kind";
 
-/// What the parser says, without the values that it repeats: one of them may be a key by mistake; and which known key is like an
-/// unknown one.
+/// What the parser says, and what to do about it, without the values that it repeats: one of them may be a key by mistake.
 fn explain(message: &str) -> (String, &'static str) {
-    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    if let (true, [unknown, known @ ..]) = (message.starts_with("unknown field"), quoted(message).as_slice())
-    {
-        let near = known.iter().map(|known| (strsim::damerau_levenshtein(unknown, known), known));
-        return match near.min() {
-            Some((distance, known)) if distance <= 2 => {
-                (format!("unknown key {}: {known:?} is one", shown(unknown)), HINT)
-            }
-            _ if known.len() <= 8 => {
-                (format!("unknown key {}: there are {} here", shown(unknown), known.join(", ")), HINT)
-            }
-            _ => (format!("unknown key {}", shown(unknown)), HINT),
-        };
+    if let Some(names) = message.strip_prefix("unknown field ") {
+        return (unknown(names), KEYS);
     }
     if let Some(rest) = message.strip_prefix("unknown variant `")
         && let Some((unknown, expected)) = rest.rsplit_once("`, expected ")
     {
-        return (
-            format!("{} is unknown here, expected {expected}", shown(unknown)),
-            "write a value of that kind",
-        );
+        return (format!("{} is unknown here, expected {expected}", shown(unknown)), KIND);
     }
     if let Some((before, rest)) = message.split_once("string \"")
         && let Some((_, expected)) = rest.rsplit_once("\", expected ")
     {
-        return (format!("{before}a string, expected {expected}"), "write a value of that kind");
+        return (format!("{before}a string, expected {expected}"), KIND);
     }
-    (message.to_owned(), HINT)
+    // Only users may be written in two ways.
+    if message.starts_with("data did not match") {
+        let what = "this is neither a name nor a list of names";
+        return (what.into(), "write \"*\", or [\"alice\", \"bob\"]");
+    }
+    let hint = match message {
+        "invalid socket address syntax" => "write an address with its port, such as 127.0.0.1:7998",
+        "invalid IP address syntax" => "write an address without a port, such as 192.0.2.1",
+        "duplicate key" => "take one of the two out",
+        _ if message.starts_with("missing field") => "add it to the table that begins here",
+        _ if message.starts_with("invalid type") || message.starts_with("invalid value") => KIND,
+        _ => "the file is TOML, see https://toml.io",
+    };
+    (message.to_owned(), hint)
+}
+
+/// A key that there is not, and the one that is like it, of what the parser names: it first, then those that are known.
+fn unknown(names: &str) -> String {
+    let mut names = names.split('`').skip(1).step_by(2);
+    let unknown = names.next().unwrap_or_default();
+    // Every key with an underscore has hyphens as well.
+    let known: Vec<_> = names.filter(|known| !known.contains('_')).collect();
+    let written = unknown.replace('_', "-");
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(&written, known), known));
+    let what = format!("unknown key {}", shown(unknown));
+    match near.min() {
+        Some((distance, known)) if distance <= 2 => format!("{what}: {known:?} is one"),
+        _ if known.len() <= 8 => format!("{what}: there are {} here", known.join(", ")),
+        _ => what,
+    }
 }
 
 #[cfg(test)]
