@@ -407,6 +407,8 @@ const NAMED: &[(&[Named], &str, &str)] = &[
         "s.sqlite is no store of keys, or is damaged",
     ),
     (&[("s.issuer.pem", 0o640, "")], "\n\nstore = \"s.sqlite\" # <-", "s.issuer.pem can be read by others"),
+    (&[("s.issuer.pem/", 0o700, "")], "\n\nstore = \"s.sqlite\" # <-", "s.issuer.pem: Is a directory"),
+    (&[("s.sqlite-wal/", 0o700, "")], "\n\nstore = \"s.sqlite\" # <-", "s.sqlite: "),
     (
         &[("s.issuer.pem", 0o600, "nothing")],
         "\n\nstore = \"s.sqlite\" # <-",
