@@ -1,0 +1,208 @@
+//! Callers that do nothing wrong: they sign, call, and sign again where they are told to.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::Outcome;
+use crate::callers::{Call, Draft, Id, Person};
+use crate::client::{Answer, Connection};
+use crate::trouble::Accepted;
+
+pub(crate) const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+
+/// When callers stop.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn after(length: Duration) -> Self {
+        let stop = Self::default();
+        let later = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(length).await;
+            later.say();
+        });
+        stop
+    }
+
+    pub(crate) fn say(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_said(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What became of one's calls.
+#[derive(Default)]
+pub(crate) struct Log {
+    /// The calls that were answered by 200.
+    pub(crate) accepted: HashSet<Id>,
+    /// From the first try to the answer.
+    pub(crate) took: Vec<Duration>,
+    /// Answers other than 200, and connections that ended, by what was said.
+    pub(crate) said: Vec<String>,
+}
+
+impl Log {
+    pub(crate) fn join(&mut self, other: Self) {
+        self.accepted.extend(other.accepted);
+        self.took.extend(other.took);
+        self.said.extend(other.said);
+    }
+
+    /// The least that so many hundredths of the calls did not exceed, in microseconds.
+    pub(crate) fn percentile(&self, hundredths: usize) -> f64 {
+        let mut took = self.took.clone();
+        took.sort_unstable();
+        let at = (took.len() * hundredths / 100).min(took.len().saturating_sub(1));
+        took.get(at).map_or(0.0, |took| took.as_secs_f64() * 1e6)
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.took.iter().max().copied().unwrap_or_default()
+    }
+}
+
+pub(crate) struct Caller {
+    person: Arc<Person>,
+    to: SocketAddr,
+    from: Ipv4Addr,
+    connection: Option<Connection>,
+    pub(crate) log: Log,
+}
+
+impl Caller {
+    pub(crate) fn new(person: Arc<Person>, to: SocketAddr, from: Ipv4Addr) -> Self {
+        Self { person, to, from, connection: None, log: Log::default() }
+    }
+
+    /// One call, until it is accepted; gives the one that was.
+    pub(crate) async fn call(&mut self, due: Instant) -> Outcome<Call> {
+        let mut call = self.person.sign(Draft::default())?;
+        let begin = match due.checked_duration_since(Instant::now()) {
+            // What the timer is late by is not the verifier's.
+            Some(early) => {
+                tokio::time::sleep(early).await;
+                Instant::now()
+            }
+            None => due,
+        };
+        loop {
+            let pause = match self.try_once(&call.bytes).await {
+                Ok(Answer { status: 200, .. }) => {
+                    self.log.accepted.insert(call.id);
+                    self.log.took.push(begin.elapsed());
+                    return Ok(call);
+                }
+                Ok(answer) => {
+                    self.log.said.push(answer.said());
+                    Duration::from_secs(answer.retry_after.unwrap_or(1).min(1))
+                }
+                Err(error) => {
+                    self.connection = None;
+                    self.log.said.push(error.kind().to_string());
+                    Duration::from_millis(20)
+                }
+            };
+            tokio::time::sleep(pause).await;
+            call = self.person.sign(Draft::default())?;
+        }
+    }
+
+    /// One try; gives what came of it.
+    pub(crate) async fn attempt(&mut self) -> Outcome<String> {
+        let call = self.person.sign(Draft::default())?;
+        Ok(match self.try_once(&call.bytes).await {
+            Ok(answer) => {
+                if answer.status == 200 {
+                    self.log.accepted.insert(call.id);
+                }
+                answer.said()
+            }
+            Err(error) => {
+                self.connection = None;
+                error.kind().to_string()
+            }
+        })
+    }
+
+    async fn try_once(&mut self, bytes: &[u8]) -> io::Result<Answer> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(Connection::open(self.to, self.from).await?),
+        };
+        let answer = connection.exchange(bytes).await?;
+        if answer.closes {
+            self.connection = None;
+        }
+        Ok(answer)
+    }
+}
+
+/// Everybody calls now and then, evenly, until it is said to stop: so many calls a second together.
+pub(crate) async fn calls_evenly(
+    people: &[Arc<Person>],
+    to: SocketAddr,
+    per_second: u32,
+    stop: &Stop,
+) -> Outcome<Log> {
+    let count = u32::try_from(people.len())?;
+    let (every, begin) = (Duration::from_secs(1) * count / per_second, Instant::now());
+    let mut calling = JoinSet::new();
+    for (number, person) in (0..count).zip(people) {
+        let (mut caller, stop) = (Caller::new(Arc::clone(person), to, FROM), stop.clone());
+        calling.spawn(async move {
+            let mut due = begin + every * number / count;
+            while !stop.is_said() {
+                caller.call(due).await?;
+                due += every;
+            }
+            Outcome::Ok(caller.log)
+        });
+    }
+    all(calling).await
+}
+
+/// Everybody calls again as soon as the answer is there, until it is said to stop; the logs one by one.
+pub(crate) async fn calls_at_once(
+    people: &[Arc<Person>],
+    to: SocketAddr,
+    stop: &Stop,
+    accepted: &Accepted,
+) -> Outcome<Vec<Log>> {
+    let mut calling = JoinSet::new();
+    for person in people {
+        let (mut caller, stop) = (Caller::new(Arc::clone(person), to, FROM), stop.clone());
+        let accepted = accepted.clone();
+        calling.spawn(async move {
+            while !stop.is_said() {
+                let call = caller.call(Instant::now()).await?;
+                if caller.log.took.len() % 8 == 0 {
+                    accepted.keep(call);
+                }
+            }
+            Outcome::Ok(caller.log)
+        });
+    }
+    let mut logs = Vec::new();
+    while let Some(done) = calling.join_next().await {
+        logs.push(done??);
+    }
+    Ok(logs)
+}
+
+async fn all(mut calling: JoinSet<Outcome<Log>>) -> Outcome<Log> {
+    let mut log = Log::default();
+    while let Some(done) = calling.join_next().await {
+        log.join(done??);
+    }
+    Ok(log)
+}
