@@ -1,4 +1,4 @@
-//! The audit log on a disk that has no room for its next file, and at the end of the verifier.
+//! The audit log on a disk that has no room for its next file, and when the verifier is ended while it is called.
 
 #![allow(
     clippy::unwrap_used,
@@ -147,9 +147,10 @@ fn where_the_disk_is_full_nothing_is_lost_between_two_files() {
     assert_eq!((&found["lost"], &found["torn"], &found["unsigned"]), (&0.into(), &0.into(), &0.into()));
 }
 
-/// Ended while it is called from all sides and lines wait for the disk, a verifier writes them all, and signs for them.
+/// Ended while it is called from all sides and lines wait for the disk, a verifier has a receipt of all that it let through, and signs for
+/// them. It shows nothing of lines that still wait when nobody can send any more: there are hardly ever any.
 #[test]
-fn what_waits_when_it_is_ended_is_written_and_signed() {
+fn ended_while_it_is_called_it_signs_for_all_that_it_let_through() {
     for mode in ["required", "best-effort"] {
         let (pack, alice) = (PackServer::start(), Person::new("alice"));
         let data = tempfile::tempdir().unwrap();
