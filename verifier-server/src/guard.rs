@@ -329,7 +329,7 @@ impl<T: Trust, P: Rules, R: SharedReplayCache> Guard<T, P, R> {
 }
 
 /// Any error of a body.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a body did not arrive: a body may know that of itself, and fail with the [`Refusal`].
 fn broken_off(error: BoxError) -> Refusal {

@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::agent::AgentCalls;
-use crate::guard::{Admitted, Guard, Rules, strip_credential, strip_envelope_fields};
+use crate::guard::{Admitted, BoxError, Guard, Rules, strip_credential, strip_envelope_fields};
 use crate::place::Place;
 use crate::problem::problem;
 use crate::replay::ShardedReplayCache;
@@ -140,10 +140,7 @@ where
     T: Trust + Send + Sync + 'static,
     P: Rules + Send + Sync + 'static,
     R: SharedReplayCache + Send + Sync + 'static,
-    In: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
-        + From<Bytes>
-        + Send
-        + 'static,
+    In: Body<Data = Bytes, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
     Out: From<Bytes> + Send + 'static,
 {
     type Response = Response<Out>;
@@ -179,7 +176,7 @@ where
 impl<T: Trust, P: Rules, R: SharedReplayCache> VerifierLayer<T, P, R> {
     async fn admit<B>(&self, head: &Parts, body: B) -> Result<Admitted, Refusal>
     where
-        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+        B: Body<Data = Bytes, Error: Into<BoxError>>,
     {
         let (pack, path) = self.packs.of(head.uri.path())?;
         let access = Access { pack, agent: None, scope: self.scope };

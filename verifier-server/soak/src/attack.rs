@@ -1,7 +1,6 @@
 //! What honest callers notice while somebody leans on the verifier.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::callers::{AUTHORITY, Call, Draft, Person};
 use crate::client::Connection;
 use crate::honest::{Stop, calls_evenly};
-use crate::results::Results;
+use crate::results::{Heard, Results, listed};
 use crate::scene::{Programs, Scene};
 use crate::upstream::Upstream;
 use crate::{Outcome, Size};
@@ -24,9 +23,6 @@ const RATE: u32 = 200;
 const PEOPLE: usize = 16;
 /// Live nonces that an identity may hold here: few enough to be reached.
 const SHARE: u64 = 10_000;
-
-/// What attackers have heard, by code.
-type Heard = HashMap<String, usize>;
 
 pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let upstream = Upstream::start().await?;
@@ -77,12 +73,11 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
         let sent = attacking.join().map_err(|_| "the attack ended")??;
         let seconds = begin.elapsed().as_secs_f64();
         let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-        let heard: Vec<_> = heard.iter().map(|(code, count)| format!("{count} {code}")).collect();
         results.row(&format!("{name}: median"), log.percentile(50), "µs");
         results.row(&format!("{name}: 99th percentile"), log.percentile(99), "µs");
         results.said(
             &format!("{name}: attackers"),
-            &format!("{sent} requests in {seconds:.0} s, and heard {}", heard.join(", ")),
+            &format!("{sent} requests in {seconds:.0} s, and heard {}", listed(&heard)),
         );
         results.at_most(
             &format!("{name}: honest 99th percentile beside its quiet value"),

@@ -1,6 +1,6 @@
 //! What breaks around the verifier, what callers see of it, and that nothing is lost.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::callers::{Id, Person};
 use crate::client::Connection;
 use crate::honest::Caller;
-use crate::results::Results;
+use crate::results::{Heard, Results, listed};
 use crate::scene::{Programs, Scene};
 use crate::upstream::{Manner, Upstream};
 use crate::{Outcome, Size};
@@ -244,7 +244,7 @@ impl<'a> Stage<'a> {
     /// Everybody calls until they hear that.
     async fn until(&mut self, due: &str) -> Outcome<()> {
         let begin = Instant::now();
-        let mut heard = BTreeMap::<String, usize>::new();
+        let mut heard = Heard::new();
         for caller in &mut self.callers {
             loop {
                 let said = caller.attempt().await?;
@@ -268,12 +268,11 @@ impl<'a> Stage<'a> {
         self.tell(when, &heard, due)
     }
 
-    fn tell(&mut self, when: &str, heard: &BTreeMap<String, usize>, due: &[&str]) -> Outcome<()> {
+    fn tell(&mut self, when: &str, heard: &Heard, due: &[&str]) -> Outcome<()> {
         if let Some(other) = heard.keys().find(|said| !due.contains(&said.as_str())) {
             return Err(format!("{when}: {other} was heard: {heard:?}: {}", self.scene.log()?).into());
         }
-        let heard: Vec<_> = heard.iter().map(|(said, count)| format!("{count} `{said}`")).collect();
-        self.told.push(format!("{when}: {}", heard.join(", ")));
+        self.told.push(format!("{when}: {}", listed(heard)));
         Ok(())
     }
 
@@ -305,7 +304,7 @@ impl<'a> Stage<'a> {
 }
 
 /// Everybody calls for a while; gives what was heard.
-async fn load(callers: Vec<Caller>, length: Duration) -> Outcome<(Vec<Caller>, BTreeMap<String, usize>)> {
+async fn load(callers: Vec<Caller>, length: Duration) -> Outcome<(Vec<Caller>, Heard)> {
     let (until, mut calling) = (Instant::now() + length, JoinSet::new());
     for mut caller in callers {
         calling.spawn(async move {
@@ -320,7 +319,7 @@ async fn load(callers: Vec<Caller>, length: Duration) -> Outcome<(Vec<Caller>, B
             Outcome::Ok((caller, heard))
         });
     }
-    let (mut callers, mut all) = (Vec::new(), BTreeMap::new());
+    let (mut callers, mut all) = (Vec::new(), Heard::new());
     while let Some(done) = calling.join_next().await {
         let (caller, heard) = done??;
         callers.push(caller);

@@ -168,7 +168,9 @@ pub(crate) async fn calls_evenly(
             Outcome::Ok(caller.log)
         });
     }
-    all(calling).await
+    let mut log = Log::default();
+    all(calling).await?.into_iter().for_each(|one| log.join(one));
+    Ok(log)
 }
 
 /// Everybody calls again as soon as the answer is there, until it is said to stop; the logs one by one.
@@ -192,17 +194,13 @@ pub(crate) async fn calls_at_once(
             Outcome::Ok(caller.log)
         });
     }
+    all(calling).await
+}
+
+async fn all(mut calling: JoinSet<Outcome<Log>>) -> Outcome<Vec<Log>> {
     let mut logs = Vec::new();
     while let Some(done) = calling.join_next().await {
         logs.push(done??);
     }
     Ok(logs)
-}
-
-async fn all(mut calling: JoinSet<Outcome<Log>>) -> Outcome<Log> {
-    let mut log = Log::default();
-    while let Some(done) = calling.join_next().await {
-        log.join(done??);
-    }
-    Ok(log)
 }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::callers::Person;
 use crate::honest::{Log, Stop, calls_at_once};
-use crate::results::Results;
+use crate::results::{Results, listed};
 use crate::scene::{Programs, Scene};
 use crate::trouble::{self, Accepted, Kind};
 use crate::upstream::Upstream;
@@ -64,8 +64,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
     results.row("an honest call until it is accepted: 99th percentile", log.percentile(99) / 1e3, "ms");
     results.row("the longest", log.longest().as_secs_f64(), "s");
     for (kind, said) in &heard {
-        let said: Vec<_> = said.iter().map(|(what, count)| format!("{count} {what}")).collect();
-        results.said(kind.name(), &said.join(", "));
+        results.said(kind.name(), &listed(said));
     }
     judge_trouble(&mut results, &heard);
     results.none("honest callers who heard anything else than that it begins anew", {
@@ -101,7 +100,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
 }
 
 /// No answer is of another kind than is due, and none is a 5xx that is not about the beginning.
-fn judge_trouble(results: &mut Results, heard: &trouble::Heard) {
+fn judge_trouble(results: &mut Results, heard: &trouble::HeardOf) {
     let is_due = |kind: Kind, what: &str| {
         kind.due().contains(&what) || BEGINNING.contains(&what) || (kind == Kind::CutOff && what == "nothing")
     };

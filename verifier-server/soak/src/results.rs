@@ -1,11 +1,20 @@
 //! What a scene has found: rows and demands, as core/benches/report puts them into documents.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::Outcome;
+
+/// How often what was heard: codes, statuses, or how a connection ended.
+pub(crate) type Heard = BTreeMap<String, usize>;
+
+/// The same in words.
+pub(crate) fn listed(heard: &Heard) -> String {
+    heard.iter().map(|(said, count)| format!("{count} `{said}`")).collect::<Vec<_>>().join(", ")
+}
 
 #[derive(Default)]
 pub(crate) struct Results {

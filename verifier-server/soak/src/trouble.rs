@@ -12,6 +12,7 @@ use crate::Outcome;
 use crate::callers::{AUTHORITY, Call, Draft, Person, TARGET, random};
 use crate::client::{Answer, Connection};
 use crate::honest::Stop;
+use crate::results::Heard;
 
 const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// Calls that were accepted, kept to be sent again: those of about a minute.
@@ -84,7 +85,7 @@ impl Kind {
 }
 
 /// What was heard of each kind.
-pub(crate) type Heard = BTreeMap<Kind, BTreeMap<String, usize>>;
+pub(crate) type HeardOf = BTreeMap<Kind, Heard>;
 
 /// Calls that were accepted.
 #[derive(Clone, Default)]
@@ -112,7 +113,7 @@ pub(crate) async fn make(
     person: &Arc<Person>,
     accepted: &Accepted,
     stop: &Stop,
-) -> Outcome<Heard> {
+) -> Outcome<HeardOf> {
     let mut making = JoinSet::new();
     for kind in Kind::ALL {
         for _ in 0..kind.callers() {
@@ -120,7 +121,7 @@ pub(crate) async fn make(
             making.spawn(async move { (kind, one(kind, to, &person, &accepted, &stop).await) });
         }
     }
-    let mut heard = Heard::new();
+    let mut heard = HeardOf::new();
     while let Some(done) = making.join_next().await {
         let (kind, found) = done?;
         for (what, count) in found? {
@@ -136,8 +137,8 @@ async fn one(
     person: &Person,
     accepted: &Accepted,
     stop: &Stop,
-) -> Outcome<BTreeMap<String, usize>> {
-    let (mut heard, mut connection) = (BTreeMap::<String, usize>::new(), None);
+) -> Outcome<Heard> {
+    let (mut heard, mut connection) = (Heard::new(), None);
     while !stop.is_said() {
         let Some(call) = draft(kind, person, accepted)? else {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -173,20 +173,12 @@ pub(super) fn seconds(given: Option<u64>, default: u64) -> Result<u64, ConfigErr
     }
 }
 
-pub(super) fn count(given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
-    match given {
-        Some(0) => {
-            Err(ConfigError::new("a limit is 0, so nothing would pass", "leave it out for its default"))
-        }
-        given => Ok(given.unwrap_or(default)),
+pub(super) fn count<N: Copy + PartialEq + From<u8>>(given: Option<N>, default: N) -> Result<N, ConfigError> {
+    let count = given.unwrap_or(default);
+    if count == N::from(0) {
+        return Err(ConfigError::new("a limit is 0, so nothing would pass", "leave it out for its default"));
     }
-}
-
-/// How many there may be in a second.
-pub(super) fn rate(given: Option<u32>, default: u32) -> Result<u32, ConfigError> {
-    let given = given.map(|given| usize::try_from(given).unwrap_or(usize::MAX));
-    let default = usize::try_from(default).unwrap_or(usize::MAX);
-    count(given, default).map(|rate| u32::try_from(rate).unwrap_or(u32::MAX))
+    Ok(count)
 }
 
 /// An origin as browsers write it: `*`, or scheme, host and port without a path.

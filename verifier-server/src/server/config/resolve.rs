@@ -6,7 +6,7 @@ use envelope_core::key::format::KeyRef;
 use envelope_core::{Thumbprint, TrustList, Window};
 
 use super::read::{
-    check_authority, check_new, count, rate, read_agent_calls, read_identity, read_key, read_login_ttl,
+    check_authority, check_new, count, read_agent_calls, read_identity, read_key, read_login_ttl,
     read_new_identity, read_origin, read_route, read_time, read_upstream, read_url, read_user_member,
     seconds,
 };
@@ -101,8 +101,8 @@ impl Flags {
                 client_connections: count(self.client_connections, 256).at("client-connections")?,
                 in_flight: count(self.max_in_flight, 4096).at("max-in-flight")?,
                 client_in_flight: count(self.client_in_flight, 256).at("client-in-flight")?,
-                client_rate: rate(self.client_rate, 1000).at("client-rate")?,
-                refusal_rate: rate(self.refusal_rate, 20).at("refusal-rate")?,
+                client_rate: count(self.client_rate, 1000).at("client-rate")?,
+                refusal_rate: count(self.refusal_rate, 20).at("refusal-rate")?,
                 memory: count(self.request_memory, 256 << 20).at("request-memory")?,
             },
             metrics_from: self.metrics_from.iter().map(IpAddr::to_canonical).collect(),
