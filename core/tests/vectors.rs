@@ -66,6 +66,15 @@ fn every_code_is_reached() {
         }
     }
     let missing: Vec<&Code> = Code::ALL.iter().filter(|code| !reached.contains(code)).collect();
-    // What only a server can say: of an identity provider, of an address, and of its log.
-    assert_eq!(missing, [&Code::ProviderUnavailable, &Code::TooManyAttempts, &Code::AuditUnavailable]);
+    // What only a server can say: of an identity provider, of an address, of its log, and of what it carries.
+    assert_eq!(
+        missing,
+        [
+            &Code::ProviderUnavailable,
+            &Code::TooManyAttempts,
+            &Code::AuditUnavailable,
+            &Code::TooManyRequests,
+            &Code::Overloaded
+        ]
+    );
 }
