@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::receipt::{
     Auditor, Entry, Evidence, Flaw, Head, Line, LoginIssuer, MAX_LINE, Omitted, Open, Receipt, Verdict,
 };
@@ -10,6 +11,7 @@ use envelope_core::{
     SigningKey, Thumbprint, Timestamp, TrustList, Verifier,
 };
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
@@ -170,6 +172,41 @@ fn what_is_wrong_is_said() {
     let before = Line::parse(whole[7].as_bytes()).unwrap().head();
     forged[8] = before.append(&before.checkpoint(NOW, &key(Algorithm::Ed25519, 91)).to_json()).0;
     assert_eq!(check(&forged).unwrap_err(), (8, Flaw::Checkpoint));
+}
+
+/// The texts of `spec/receipts.md`, as they are written there.
+#[test]
+fn a_checkpoint_signs_for_the_line_that_it_is() {
+    let decoded = |part: &str| String::from_utf8(Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap();
+    let lines = log([Entry::Receipt(refused(1))]);
+    let (last, line) = (Line::parse(lines[1].as_bytes()).unwrap().head(), Line::parse(lines[2].as_bytes()));
+    let line = line.unwrap();
+    assert_eq!((Head::START.seq(), last.seq(), line.head().seq()), (0, 2, 3));
+    let said: serde_json::Value = serde_json::from_str(&lines[2]).unwrap();
+    let parts: Vec<&str> = said["jws"].as_str().unwrap().split('.').collect();
+    let [header, claims, signature] = parts[..] else { panic!("{parts:?}") };
+    let kid = audit_thumbprint();
+    assert_eq!(
+        decoded(header),
+        format!(r#"{{"alg":"Ed25519","kid":"{kid}","typ":"envelope-checkpoint"}}"#)
+    );
+    let prev = Base64UrlUnpadded::encode_string(&Sha256::digest(lines[1].as_bytes()));
+    assert_eq!(decoded(claims), format!(r#"{{"seq":3,"prev":"{prev}","time":1700000000}}"#));
+    let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
+    let signature = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+    let public = ed25519_dalek::SigningKey::from_bytes(&[90; 32]).verifying_key();
+    public.verify_strict(format!("{header}.{claims}").as_bytes(), &signature).unwrap();
+}
+
+#[test]
+fn each_entry_says_when_it_was_written() {
+    let times = [
+        Entry::Open(Open { time: 1, ..open() }),
+        Entry::Receipt(Receipt { time: 2, ..refused(1) }),
+        Entry::Omitted(Omitted { time: 3, sampled: [].into(), lost: 1 }),
+        Head::START.checkpoint(Timestamp::from_unix(4), &audit_key()),
+    ];
+    assert_eq!(times.map(|entry| entry.time()), [1, 2, 3, 4]);
 }
 
 /// Our signer does not cover `Host`; another one may.

@@ -260,7 +260,8 @@ fn the_chain_goes_on_from_one_file_into_the_next() {
 fn strangers_do_not_fill_the_log() {
     let (pack, alice) = (PackServer::start(), Person::new("alice"));
     let data = tempfile::tempdir().unwrap();
-    let verifier = start(&pack, &alice, data.path(), &[]);
+    // Refusals are told at once: what is asked is how many of them are written down.
+    let verifier = start(&pack, &alice, data.path(), &["--refusal-rate", "10000"]);
     let (authority, audit_key) = (verifier.authority(), key(&verifier));
     let copy = alice.post(&authority, TARGET, "{}");
     assert_eq!(verifier.send(&copy).status, 200);

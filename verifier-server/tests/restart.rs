@@ -114,3 +114,30 @@ fn one_verifier_at_a_time_and_no_mark_that_cannot_be_read() {
     std::fs::write(directory.path().join("replay-mark"), "soon").unwrap();
     assert!(refused().contains("is no time in seconds"));
 }
+
+/// After a crash while the clock was ahead, what was signed then could be accepted again: until the clock gets there, nothing is.
+#[test]
+fn a_mark_ahead_of_the_clock_holds_and_is_told_with_the_way_out() {
+    let (pack, alice) = (PackServer::start(), Person::new("alice"));
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("replay-mark");
+    let ahead = format!("{}\n", now() + 3600);
+    std::fs::write(&mark, &ahead).unwrap();
+    let mut verifier = start(&pack, &alice, directory.path());
+    assert!(verifier.logs("the clock is behind the replay mark"), "{}", verifier.log());
+    let answer = verifier.send(&alice.post(AUTHORITY, TARGET, "{}"));
+    assert_eq!((answer.status, answer.code().as_str()), (503, "replay-unavailable"));
+    verifier.signal("TERM");
+    assert!(verifier.child.wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), ahead, "to end cleanly does not take it back");
+
+    std::fs::remove_file(&mark).unwrap();
+    let mut verifier = start(&pack, &alice, directory.path());
+    until_it_passes(&verifier, &alice);
+    verifier.signal("KILL");
+    verifier.child.wait().unwrap();
+    let verifier = start(&pack, &alice, directory.path());
+    until_it_passes(&verifier, &alice);
+    assert!(!verifier.log().contains("the clock is behind"), "seconds are no clock that is wrong");
+    assert_eq!(pack.requests().len(), 2);
+}

@@ -59,9 +59,15 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(unusable(error)),
         };
-        let mark = Arc::new(Mark::new(Timestamp::from_unix(begin)));
-        let directory = Self { path: path.into(), mark, _lock: lock };
-        directory.reserve(clock.now()).map_err(unusable)?;
+        let (now, begin) = (clock.now(), Timestamp::from_unix(begin));
+        if begin > now.plus(AHEAD) {
+            tracing::warn!(
+                seconds = begin.as_unix().saturating_sub(now.as_unix()),
+                "the clock is behind the replay mark, and until it gets there calls are refused: if it was ahead before, remove replay-mark"
+            );
+        }
+        let directory = Self { path: path.into(), mark: Arc::new(Mark::new(begin)), _lock: lock };
+        directory.reserve(now).map_err(unusable)?;
         Ok(directory)
     }
 

@@ -269,3 +269,93 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use envelope_core::receipt::Auditor;
+    use envelope_core::{Algorithm, Timestamp, VerifyingKey};
+
+    use super::*;
+    use crate::server::audit::files::Resumed;
+
+    fn writer(directory: &Path) -> Writer {
+        let Resumed { file, head, torn } = LogFile::resume(directory).unwrap();
+        assert_eq!(torn, None);
+        let key = SigningKey::from_bytes(Algorithm::Ed25519, &[7; 32]).unwrap();
+        let public = key.verifying_key().into();
+        let mut writer = Writer {
+            file,
+            head,
+            key,
+            open: Open { time: 0, version: Open::VERSION.into(), key: public, issuer: None, torn },
+            noise: Arc::new(Noise::new(Instant::now())),
+            progress: Arc::new(Progress::new()),
+            clock: Clock::new(|| Timestamp::from_unix(1_700_000_000)),
+            file_size: 1 << 30,
+            state: State::new(Instant::now()),
+        };
+        writer.begin(None).unwrap();
+        writer
+    }
+
+    fn entry(number: u64) -> String {
+        Entry::Omitted(Omitted { time: number, sampled: [].into(), lost: 1 }).to_json()
+    }
+
+    /// What an auditor reads in the log: when each line was written, and whether all are signed for.
+    fn written(directory: &Path, key: &VerifyingKey) -> (Vec<u64>, u64) {
+        let mut auditor = Auditor::new([key.thumbprint()]);
+        let mut times = Vec::new();
+        for file in fs::read_dir(directory).unwrap() {
+            for line in fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+                if let Entry::Omitted(omitted) = auditor.line(line.as_bytes()).unwrap() {
+                    times.push(omitted.time);
+                }
+            }
+        }
+        (times, auditor.tally().unsigned)
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_nobody_sends_any_more_is_written_and_signed_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, mut awaited) = (writer(directory.path()), Vec::new());
+        let (key, progress) = (writer.key.verifying_key().clone(), Arc::clone(&writer.progress));
+        // More than are written at once, and none of them was taken before the last sender went.
+        let count = 2 * u64::try_from(BATCH).unwrap() + 9;
+        let (inbox, outbox) = mpsc::channel(1024);
+        for number in 0..count {
+            let (done, written) = oneshot::channel();
+            awaited.push(written);
+            inbox.send(Pending { entry: entry(number), kind: Kind::Awaited(done) }).await.unwrap();
+        }
+        drop(inbox);
+        writer.run(outbox).await;
+        for written in &mut awaited {
+            assert_eq!(written.try_recv(), Ok(()));
+        }
+        assert_eq!(written(directory.path(), &key), ((0..count).collect(), 0));
+        assert_eq!((progress.lost(), progress.lag()), (0, Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn a_receipt_that_is_too_long_is_counted_and_holds_up_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(directory.path());
+        let (key, progress) = (writer.key.verifying_key().clone(), Arc::clone(&writer.progress));
+        let (inbox, outbox) = mpsc::channel(8);
+        for entry in [entry(1), "x".repeat(MAX_LINE - 127), entry(2)] {
+            inbox.send(Pending { entry, kind: Kind::Receipt }).await.unwrap();
+        }
+        drop(inbox);
+        writer.run(outbox).await;
+        let (times, unsigned) = written(directory.path(), &key);
+        // The last one says how many are missing.
+        assert_eq!((times, unsigned), (vec![1, 2, 1_700_000_000], 0));
+        assert_eq!(progress.lost(), 1);
+    }
+}
