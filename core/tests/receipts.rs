@@ -186,10 +186,7 @@ fn a_checkpoint_signs_for_the_line_that_it_is() {
     let parts: Vec<&str> = said["jws"].as_str().unwrap().split('.').collect();
     let [header, claims, signature] = parts[..] else { panic!("{parts:?}") };
     let kid = audit_thumbprint();
-    assert_eq!(
-        decoded(header),
-        format!(r#"{{"alg":"Ed25519","kid":"{kid}","typ":"envelope-checkpoint"}}"#)
-    );
+    assert_eq!(decoded(header), format!(r#"{{"alg":"Ed25519","kid":"{kid}","typ":"envelope-checkpoint"}}"#));
     let prev = Base64UrlUnpadded::encode_string(&Sha256::digest(lines[1].as_bytes()));
     assert_eq!(decoded(claims), format!(r#"{{"seq":3,"prev":"{prev}","time":1700000000}}"#));
     let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();

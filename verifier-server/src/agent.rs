@@ -23,8 +23,13 @@ impl Default for AgentCalls {
     }
 }
 
+/// The longest name of an agent, in bytes.
+const MAX_NAME: usize = 256;
+
 const UNNAMED: Refusal =
     Refusal::new(Code::AgentNotAllowed, "the pack has rules per agent, and the request names none");
+const TOO_LONG: Refusal =
+    Refusal::new(Code::AgentNotAllowed, "the request names an agent by more than 256 bytes");
 
 impl AgentCalls {
     /// The agent that a request names, where the pack has rules for agents. Looking at the pack (`GET`, `HEAD` elsewhere) names
@@ -53,6 +58,10 @@ impl AgentCalls {
         let mut body = serde_json::Deserializer::from_slice(body);
         let name = NameIn(&self.member).deserialize(&mut body).map_err(|_| UNNAMED)?;
         body.end().map_err(|_| UNNAMED)?;
+        // No rule is for such a name, and receipts would be as long as it is.
+        if name.len() > MAX_NAME {
+            return Err(TOO_LONG);
+        }
         Ok(Some(name))
     }
 }

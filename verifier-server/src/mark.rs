@@ -26,16 +26,24 @@ impl Mark {
         self.reserved.fetch_max(until.as_unix(), Ordering::SeqCst);
     }
 
+    /// What was signed until then does not pass, since an earlier run could have accepted it.
+    #[must_use]
+    pub const fn begin(&self) -> Timestamp {
+        self.begin
+    }
+
+    /// Lets nothing pass any more, and says the highest `created` that was let through before: a bound for the next run that costs it
+    /// nothing.
+    #[must_use]
+    pub fn close(&self) -> Timestamp {
+        self.reserved.store(0, Ordering::SeqCst);
+        Timestamp::from_unix(self.highest.load(Ordering::SeqCst))
+    }
+
     /// Until when envelopes may have been signed to pass.
     #[must_use]
     pub fn reserved(&self) -> Timestamp {
         Timestamp::from_unix(self.reserved.load(Ordering::SeqCst))
-    }
-
-    /// The highest `created` that was let through: a bound for the next run that costs it nothing.
-    #[must_use]
-    pub fn highest(&self) -> Timestamp {
-        Timestamp::from_unix(self.highest.load(Ordering::SeqCst))
     }
 
     /// Lets an envelope pass that was `created` then.
@@ -49,14 +57,16 @@ impl Mark {
                 "the verifier began anew, and may have seen this before: sign again",
             ));
         }
-        if created > self.reserved() {
-            return Err(Refusal::new(
-                Code::ReplayUnavailable,
-                "the verifier cannot write down what it accepts",
-            ));
-        }
+        self.check_reserved(created)?;
         self.highest.fetch_max(created.as_unix(), Ordering::SeqCst);
-        Ok(())
+        // Whoever closes the mark reserves nothing, and then asks what was highest: one of the two sees the other.
+        self.check_reserved(created)
+    }
+
+    fn check_reserved(&self, created: Timestamp) -> Result<(), Refusal> {
+        const UNRESERVED: Refusal =
+            Refusal::new(Code::ReplayUnavailable, "the verifier cannot write down what it accepts");
+        if created > self.reserved() { Err(UNRESERVED) } else { Ok(()) }
     }
 }
 
@@ -74,9 +84,10 @@ mod tests {
         for seconds in [0, 99, 100, 111] {
             assert_eq!(code(seconds), Err(Code::ReplayUnavailable), "{seconds}");
         }
-        assert_eq!(mark.highest(), at(100));
+        let highest = || mark.highest.load(Ordering::SeqCst);
+        assert_eq!(highest(), 100);
         assert_eq!((code(105), code(101), code(110)), (Ok(()), Ok(()), Ok(())));
-        assert_eq!(mark.highest(), at(110));
+        assert_eq!(highest(), 110);
         mark.reserve(at(50));
         assert_eq!(code(110), Ok(()), "a clock that was set back takes nothing away");
     }

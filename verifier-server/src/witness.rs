@@ -115,16 +115,16 @@ impl Witness {
         }
     }
 
-    /// Stage 7 has passed, or a bearer was good.
+    /// Stage 7 has passed, or a bearer was good; `None`: nobody is known, or not any more.
     pub(crate) fn caller(head: &Parts, caller: Option<&Caller>) {
-        if let (Some(witness), Some(caller)) = (Self::of(head), caller) {
+        if let Some(witness) = Self::of(head) {
             let mut seen = witness.seen();
             let at = match &seen.who {
                 Who::Nobody => None,
                 Who::Signed(_, at) => Some(*at),
                 Who::Caller(_, at) => *at,
             };
-            seen.who = Who::Caller(caller.clone(), at);
+            seen.who = caller.map_or(Who::Nobody, |caller| Who::Caller(caller.clone(), at));
         }
     }
 

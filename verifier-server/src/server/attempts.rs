@@ -1,24 +1,23 @@
 //! Credentials that are no good, counted by the address that they come from. Good ones are never counted, and never held up by the
 //! bad ones of others.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use envelope_core::{Code, Refusal};
 
+use super::recent::Recent;
+
 /// How long an address is counted before it begins anew. `Retry-After` says as much.
 const WINDOW: Duration = Duration::from_secs(60);
-/// The most addresses that are counted at once.
-const MOST: usize = 65_536;
 
 /// What was tried, by address.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     /// Bad credentials that an address may show within the window.
     limit: u32,
-    counts: Mutex<HashMap<IpAddr, Count>>,
+    counts: Mutex<Recent<IpAddr, Count>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,15 +63,13 @@ impl Attempts {
             return too_many;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= MOST {
-            counts.retain(|_, count| now.duration_since(count.since) < WINDOW);
-        }
-        if counts.len() < MOST || counts.contains_key(&network(address)) {
-            let count = counts.entry(network(address)).or_insert(Count { since: now, bad: 0 });
-            if now.duration_since(count.since) >= WINDOW {
-                *count = Count { since: now, bad: 0 };
+        let is_new = |count: &Count| now.duration_since(count.since) >= WINDOW;
+        match counts.get_mut(&network(address)) {
+            Some(count) if !is_new(count) => count.bad += 1,
+            Some(count) => *count = Count { since: now, bad: 1 },
+            None => {
+                counts.put(network(address), Count { since: now, bad: 1 }, now, |count| !is_new(count));
             }
-            count.bad += 1;
         }
         refusal
     }
@@ -126,18 +123,5 @@ mod tests {
         assert!(attempts.check_at(b, now).is_err());
         assert!(attempts.check_at(c, now).is_ok());
         assert_eq!(network(IpAddr::V6(std::net::Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped())), address(1));
-    }
-
-    #[test]
-    fn what_is_counted_is_bounded() {
-        let (attempts, now) = (Attempts::new(2), Instant::now());
-        for last in 0..u32::try_from(MOST).unwrap_or(u32::MAX) + 10 {
-            attempts.bad_at(IpAddr::from(std::net::Ipv4Addr::from(last)), BAD, now);
-        }
-        let counted =
-            |attempts: &Attempts| attempts.counts.lock().map(|counts| counts.len()).unwrap_or_default();
-        assert_eq!(counted(&attempts), MOST);
-        attempts.bad_at(address(1), BAD, now + WINDOW);
-        assert_eq!(counted(&attempts), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use envelope_core::{Timestamp, Window};
@@ -20,10 +20,15 @@ const AHEAD: u64 = Window::SKEW + 2;
 const BEAT: Duration = Duration::from_secs(1);
 
 /// The directory, while this process has it.
+#[derive(Clone, Debug)]
+pub struct DataDir(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct DataDir {
+struct Inner {
     path: PathBuf,
     mark: Arc<Mark>,
+    /// One writes at a time, and nobody after it was closed.
+    is_closed: Mutex<bool>,
     _lock: File,
 }
 
@@ -66,41 +71,60 @@ impl DataDir {
                 "the clock is behind the replay mark, and until it gets there calls are refused: if it was ahead before, remove replay-mark"
             );
         }
-        let directory = Self { path: path.into(), mark: Arc::new(Mark::new(begin)), _lock: lock };
-        directory.reserve(now).map_err(unusable)?;
-        Ok(directory)
+        let inner = Inner {
+            path: path.into(),
+            mark: Arc::new(Mark::new(begin)),
+            is_closed: Mutex::new(false),
+            _lock: lock,
+        };
+        inner.reserve(now).map_err(unusable)?;
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The mark.
     #[must_use]
     pub fn mark(&self) -> Arc<Mark> {
-        Arc::clone(&self.mark)
+        Arc::clone(&self.0.mark)
     }
 
-    /// Keeps reserving the next seconds, for ever. While that fails, envelopes are refused.
+    /// Keeps reserving the next seconds, for ever. While that fails, or a disk takes its time, envelopes are refused, and nothing else waits.
     pub async fn keep_reserving(&self, clock: &Clock) {
         loop {
             tokio::time::sleep(BEAT).await;
-            if let Err(error) = self.reserve(clock.now()) {
+            let (inner, now) = (Arc::clone(&self.0), clock.now());
+            let reserved = tokio::task::spawn_blocking(move || inner.reserve(now)).await;
+            if let Err(error) = reserved.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 tracing::error!(%error, "the replay mark cannot be written");
             }
         }
     }
 
-    /// Writes down what was really accepted, so that the next run can begin at once.
-    pub fn close(self) {
-        if let Err(error) = self.write(self.mark.highest()) {
+    /// Lets nothing pass any more, and writes down what was really accepted, so that the next run can begin at once.
+    pub fn close(&self) {
+        if let Err(error) = self.0.close() {
             // The mark that was reserved holds all the same.
             tracing::warn!(%error, "the replay mark cannot be written");
         }
     }
+}
 
+impl Inner {
     fn reserve(&self, now: Timestamp) -> io::Result<()> {
+        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Ok(());
+        }
         // A clock that is set back does not take back what may have been accepted.
         let until = now.plus(AHEAD).max(self.mark.reserved());
         self.write(until)?;
         self.mark.reserve(until);
         Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        let mut is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_closed = true;
+        self.write(self.mark.close())
     }
 
     /// The old mark or the new one, never half of one, and on the disk before it counts.

@@ -1,14 +1,17 @@
 //! Deploying a pack through the gateway, and tearing it down: the upstream does it, and the verifier keeps how it is guarded
 //! (`spec/packs.md`, section 4).
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
-use envelope_core::{Caller, Code, Pack, Refusal};
+use envelope_core::{Caller, Code, Pack, Refusal, Users};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
 use super::filter::GUIDS;
 use super::gateway::{Way, allowed};
+use super::known::Known;
 use super::known::deploying::{Deployed, Deployer, Right, check_guid};
 use super::lists::whole;
 use super::members::Members;
@@ -82,7 +85,7 @@ pub(super) async fn deploy(
     const NO_STORE: Refusal = Refusal::new(Code::NotAllowed, "this verifier keeps no packs");
     let known = way.app.known();
     check_bearer(&head)?;
-    let admission = way.app.admit_by(Pack::open().into(), &head, body, SCOPE);
+    let admission = way.app.admit_by(who_asks(known), &head, body, SCOPE);
     let mut admitted = way.in_time(admission).await?;
     let caller = admitted.caller.clone();
     let deployer = deployer(way, caller.as_ref());
@@ -95,7 +98,10 @@ pub(super) async fn deploy(
     // Whoever has no right holds nobody up.
     known.right_to_deploy(guid.as_deref(), &deployer, &sent).await?;
     // One after the other: what the upstream has last is what is written down last.
-    let turn = way.app.turn(guid.as_deref().unwrap_or_default()).await;
+    let turn = match &guid {
+        Some(guid) => way.app.turn(guid).await,
+        None => way.app.any_turn().await,
+    };
     let right = known.right_to_deploy(guid.as_deref(), &deployer, &sent).await?;
     if right == Right::Pass && rules.is_some() {
         return Err(Refusal::new(Code::NotAllowed, "how this pack is guarded is not for this caller to say"));
@@ -181,6 +187,13 @@ fn check_bearer(head: &Parts) -> Result<(), Refusal> {
     if is_token && !head.headers.contains_key("signature") { Err(NO_RIGHT) } else { Ok(()) }
 }
 
+/// Whose body is read: whether they may do what they ask is for later. Where nobody may do it without a credential, nobody's is.
+fn who_asks(known: &Known) -> Arc<Pack> {
+    let anybody = Pack::open();
+    let known_ones = || Pack { allowed_users: Users::Everybody, ..Pack::trusted() };
+    if known.is_auth_required() { known_ones() } else { anybody }.into()
+}
+
 fn deployer<'a>(way: &Way<'_>, caller: Option<&'a Caller>) -> Deployer<'a> {
     Deployer { caller, is_admin: caller.is_some_and(|caller| way.app.is_admin(caller)) }
 }
@@ -219,7 +232,7 @@ pub(super) async fn tear_down(
 ) -> Result<Response, Refusal> {
     Witness::pack(&head, Some(guid));
     check_bearer(&head)?;
-    let admission = way.app.admit_by(Pack::open().into(), &head, body, SCOPE);
+    let admission = way.app.admit_by(who_asks(way.app.known()), &head, body, SCOPE);
     let admitted = way.in_time(admission).await?;
     let caller = admitted.caller.clone();
     way.app.known().check_teardown(guid, &deployer(way, caller.as_ref()))?;

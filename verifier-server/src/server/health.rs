@@ -20,7 +20,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         ("stopping", !app.is_stopping()),
         ("store", app.known().catch_up().await.is_ok()),
         ("revocations", app.known().check_current(now).is_ok()),
-        ("replay", app.guard().mark().is_none_or(|mark| now <= mark.reserved())),
+        ("replay", app.guard().mark().is_none_or(|mark| mark.begin() < now && now <= mark.reserved())),
         ("audit", app.audit().is_none_or(|audit| !audit.is_required() || !audit.progress().is_failing())),
     ];
     let failing: Vec<&str> = checks.iter().filter(|(_, holds)| !holds).map(|(name, _)| *name).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
@@ -20,9 +20,17 @@ pub(crate) struct InFlight {
     most: usize,
     most_of_one: usize,
     requests: AtomicUsize,
-    by_client: Mutex<HashMap<Client, usize>>,
+    by_client: Mutex<HashMap<Client, Used>>,
     most_bytes: usize,
+    most_bytes_of_one: usize,
     bytes: AtomicUsize,
+}
+
+/// What one client has.
+#[derive(Debug, Default)]
+struct Used {
+    requests: usize,
+    bytes: usize,
 }
 
 /// Of whom there may be so many requests.
@@ -47,16 +55,21 @@ const OVERLOADED: Refusal =
     Refusal::new(Code::Overloaded, "the verifier has as many requests in flight as it takes: try again");
 const NO_ROOM: Refusal =
     Refusal::new(Code::Overloaded, "the bodies in flight take as much memory as they may: try again");
+const NO_SHARE: Refusal = Refusal::new(
+    Code::TooManyRequests,
+    "the bodies of this caller take as much memory as those of one may: wait for an answer",
+);
 
 impl InFlight {
-    /// For so many requests, so many of one client, and so many bytes of bodies.
-    pub(crate) fn new(most: usize, most_of_one: usize, most_bytes: usize) -> Self {
+    /// For so many requests, so many of one client, so many bytes of bodies, and so many of one client.
+    pub(crate) fn new(most: usize, most_of_one: usize, most_bytes: usize, most_bytes_of_one: usize) -> Self {
         Self {
             most,
             most_of_one,
             requests: AtomicUsize::new(0),
             by_client: Mutex::default(),
             most_bytes,
+            most_bytes_of_one,
             bytes: AtomicUsize::new(0),
         }
     }
@@ -87,8 +100,18 @@ impl InFlight {
         Ok(place)
     }
 
-    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<Client, usize>> {
+    fn clients(&self) -> MutexGuard<'_, HashMap<Client, Used>> {
         self.by_client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client has so much less now; of whom has nothing, nothing is known.
+fn give_back(clients: &mut HashMap<Client, Used>, client: &Client, what: impl FnOnce(&mut Used)) {
+    if let Some(used) = clients.get_mut(client) {
+        what(used);
+        if (used.requests, used.bytes) == (0, 0) {
+            clients.remove(client);
+        }
     }
 }
 
@@ -112,11 +135,11 @@ impl Place {
     fn count(&mut self, under: usize, client: Client) -> Result<(), Refusal> {
         let Some(counted @ None) = self.clients.get_mut(under) else { return Ok(()) };
         let mut clients = self.limits.clients();
-        let count = clients.entry(client.clone()).or_default();
-        if *count >= self.limits.most_of_one {
+        let used = clients.entry(client.clone()).or_default();
+        if used.requests >= self.limits.most_of_one {
             return Err(TOO_MANY);
         }
-        *count += 1;
+        used.requests += 1;
         *counted = Some(client);
         Ok(())
     }
@@ -130,12 +153,7 @@ impl Drop for Place {
         }
         let mut clients = self.limits.clients();
         for client in self.clients.iter().flatten() {
-            if let Some(count) = clients.get_mut(client) {
-                *count -= 1;
-                if *count == 0 {
-                    clients.remove(client);
-                }
-            }
+            give_back(&mut clients, client, |used| used.requests -= 1);
         }
     }
 }
@@ -144,28 +162,83 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(crate) struct Room {
     limits: Arc<InFlight>,
-    bytes: AtomicUsize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    bytes: usize,
+    /// Whose share it is of: at first that of the address, where only one client has it.
+    client: Option<Client>,
 }
 
 impl Room {
-    pub(crate) fn new(limits: &Arc<InFlight>) -> Arc<Self> {
-        Arc::new(Self { limits: Arc::clone(limits), bytes: AtomicUsize::new(0) })
+    pub(crate) fn new(limits: &Arc<InFlight>, address: Option<IpAddr>) -> Arc<Self> {
+        let taken = Mutex::new(Taken { bytes: 0, client: address.map(Client::at) });
+        Arc::new(Self { limits: Arc::clone(limits), taken })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, bytes: usize) -> Result<(), Refusal> {
-        let all = self.limits.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if all > self.limits.most_bytes {
-            self.limits.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(NO_ROOM);
+        let limits = &*self.limits;
+        let mut taken = self.taken();
+        let all = limits.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let shared = if all > limits.most_bytes {
+            Err(NO_ROOM)
+        } else {
+            taken.client.as_ref().map_or(Ok(()), |client| limits.share(client, bytes))
+        };
+        if shared.is_err() {
+            limits.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        } else {
+            taken.bytes += bytes;
         }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        shared
+    }
+
+    /// It is known now whose body it is: the memory is of their share, and not of that of the address any more.
+    ///
+    /// # Errors
+    /// [`Code::TooManyRequests`].
+    pub(crate) fn of(&self, identity: &Identity) -> Result<(), Refusal> {
+        let mut taken = self.taken();
+        let client = Client::Identity(identity.clone());
+        if taken.bytes == 0 || taken.client.as_ref() == Some(&client) {
+            return Ok(());
+        }
+        self.limits.share(&client, taken.bytes)?;
+        if let Some(before) = taken.client.replace(client) {
+            give_back(&mut self.limits.clients(), &before, |used| used.bytes -= taken.bytes);
+        }
+        Ok(())
+    }
+}
+
+impl InFlight {
+    fn share(&self, client: &Client, bytes: usize) -> Result<(), Refusal> {
+        let mut clients = self.clients();
+        let used = clients.entry(client.clone()).or_default();
+        if used.bytes.saturating_add(bytes) > self.most_bytes_of_one {
+            give_back(&mut clients, client, |_| ());
+            return Err(NO_SHARE);
+        }
+        used.bytes += bytes;
         Ok(())
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.limits.bytes.fetch_sub(self.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        let Taken { bytes, client } = self.taken.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if *bytes > 0 {
+            self.limits.bytes.fetch_sub(*bytes, Ordering::Relaxed);
+            if let Some(client) = client {
+                give_back(&mut self.limits.clients(), client, |used| used.bytes -= *bytes);
+            }
+        }
     }
 }
 
@@ -216,7 +289,7 @@ mod tests {
 
     #[test]
     fn one_has_so_many_and_all_have_so_many() {
-        let limits = Arc::new(InFlight::new(4, 2, 0));
+        let limits = Arc::new(InFlight::new(4, 2, 0, 0));
         let [alice, bob] = ["alice", "bob"].map(|name| Identity::new(name).unwrap());
         let (here, there) = (Some(IpAddr::from([192, 0, 2, 1])), Some(IpAddr::from([192, 0, 2, 2])));
         let mut first = limits.enter(here).unwrap();
@@ -240,8 +313,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_takes_room_as_it_is_read_and_gives_it_back() {
-        let limits = Arc::new(InFlight::new(9, 9, 1000));
-        let body = |length: usize| Measured { body: Body::from(vec![0; length]), room: Room::new(&limits) };
+        let limits = Arc::new(InFlight::new(9, 9, 1000, 250));
+        let body =
+            |length: usize| Measured { body: Body::from(vec![0; length]), room: Room::new(&limits, None) };
         let mut large = body(700);
         assert_eq!(limits.bytes(), 0, "nothing is read yet");
         large.frame().await.unwrap().unwrap();
@@ -252,5 +326,32 @@ mod tests {
         assert!(body(300).frame().await.unwrap().is_ok());
         drop(large);
         assert_eq!(limits.bytes(), 0);
+    }
+    #[tokio::test]
+    async fn one_has_a_share_of_the_room_and_another_has_theirs() {
+        let limits = Arc::new(InFlight::new(9, 9, 1000, 250));
+        let [alice, bob] = ["alice", "bob"].map(|name| Identity::new(name).unwrap());
+        let (here, there) = (Some(IpAddr::from([192, 0, 2, 1])), Some(IpAddr::from([192, 0, 2, 2])));
+        let take = async |address, length: usize| {
+            let room = Room::new(&limits, address);
+            let mut body = Measured { body: Body::from(vec![0; length]), room: Arc::clone(&room) };
+            match body.frame().await.unwrap() {
+                Ok(_) => Ok(room),
+                Err(error) => Err(*error.into_inner().downcast::<Refusal>().unwrap()),
+            }
+        };
+        let first = take(here, 250).await.unwrap();
+        assert_eq!(code(take(here, 1).await), Some(Code::TooManyRequests));
+        assert_eq!(limits.bytes(), 250, "who is refused takes none");
+        let second = take(there, 250).await.unwrap();
+        // It is alice who has sent both, so the addresses have their shares again.
+        first.of(&alice).unwrap();
+        first.of(&alice).unwrap();
+        assert_eq!(code(second.of(&alice)), Some(Code::TooManyRequests));
+        second.of(&bob).unwrap();
+        let third = take(here, 250).await.unwrap();
+        assert_eq!((limits.bytes(), limits.clients().len()), (750, 3));
+        drop((first, second, third));
+        assert_eq!((limits.bytes(), limits.clients().len()), (0, 0), "nobody is kept");
     }
 }

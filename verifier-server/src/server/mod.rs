@@ -30,6 +30,7 @@ mod packs;
 mod passage;
 mod provider;
 mod random;
+mod recent;
 pub mod report;
 pub mod routes;
 mod store;

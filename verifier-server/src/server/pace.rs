@@ -3,17 +3,17 @@
 //! What is done for one may cost as much as it does; what bounds it is how often they may have it. Good callers wait for their own calls only,
 //! never for what is refused to somebody at the same address.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::limits::Client;
+use super::recent::Recent;
 
 /// How far ahead of their pace one may be: what comes in a rush, and then for a while not.
 const RUSH: Duration = Duration::from_millis(100);
-/// The most clients whose pace is known at once.
-const MOST: usize = 65_536;
+/// How long anybody waits at most, whatever others of the same address have run up: more at once is a matter of how many may wait at once.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// The pace of everybody.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Pace {
     /// From one to the next.
     step: Duration,
     /// When the next one of a client would be due.
-    due: Mutex<HashMap<Client, Instant>>,
+    due: Mutex<Recent<Client, Instant>>,
     held: AtomicU64,
 }
 
@@ -50,16 +50,11 @@ impl Pace {
         let mut all = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(due) = all.get_mut(client) {
             let wait = due.saturating_duration_since(now + RUSH);
-            *due = (*due).max(now) + self.step;
+            *due = ((*due).max(now) + self.step).min(now + RUSH + LONGEST);
             return wait;
         }
-        if all.len() >= MOST {
-            all.retain(|_, due| *due > now);
-        }
-        // Beyond that, whoever is new is not held up: limits of connections hold for them.
-        if all.len() < MOST {
-            all.insert(client.clone(), now + self.step);
-        }
+        // Where there is no room, whoever is new is not held up: limits of connections hold for them.
+        all.put(client.clone(), now + self.step, now, |due| *due > now);
         Duration::ZERO
     }
 }
@@ -67,8 +62,6 @@ impl Pace {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 mod tests {
-    use std::net::IpAddr;
-
     use envelope_core::Identity;
 
     use super::*;
@@ -95,16 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_bounded() {
-        let (pace, start) = (Pace::new(1), Instant::now());
-        let address = |last: usize| Client::Address(IpAddr::from(u32::try_from(last).unwrap().to_be_bytes()));
-        for last in 0..MOST + 10 {
-            pace.wait(&address(last), start);
-        }
-        assert_eq!(pace.due.lock().unwrap().len(), MOST);
-        pace.wait(&address(0), start);
-        pace.wait(&address(MOST + 1), start + Duration::from_secs(1));
-        assert_eq!(pace.due.lock().unwrap().len(), 2, "who waits still, and who is new");
+    fn nobody_waits_for_what_others_have_run_up() {
+        let (pace, start) = (Pace::new(20), Instant::now());
+        let longest = (0..10_000).map(|_| pace.wait(&client("alice"), start)).max();
+        assert_eq!(longest, Some(LONGEST));
+        let later = start + LONGEST;
+        assert_eq!(pace.wait(&client("alice"), later), Duration::ZERO, "it is over when they have gone");
     }
 
     #[tokio::test(start_paused = true)]

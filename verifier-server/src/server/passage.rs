@@ -20,7 +20,7 @@ use http_body::Body as _;
 use tracing::Instrument;
 
 use super::limits::{Client, Measured, Place, Room};
-use super::listen::Peer;
+use super::listen::{Peer, Seat};
 use super::metrics::{Outcome, Route};
 use super::random;
 use super::routes::App;
@@ -37,7 +37,8 @@ pub(super) struct Passage {
     route: Route,
     outcome: OnceLock<Outcome>,
     place: Mutex<Option<Place>>,
-    room: Arc<Room>,
+    /// The memory of the body, until it is dropped, or has gone to the upstream.
+    room: Mutex<Option<Arc<Room>>>,
     /// The address that it comes from, where only one client has it.
     address: Option<IpAddr>,
     is_paced: AtomicBool,
@@ -54,7 +55,7 @@ impl Passage {
             route,
             outcome: OnceLock::new(),
             place: Mutex::new(place),
-            room: Room::new(app.in_flight()),
+            room: Mutex::new(Some(Room::new(app.in_flight(), address))),
             address,
             is_paced: AtomicBool::new(false),
         })
@@ -64,9 +65,14 @@ impl Passage {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn room(&self) -> MutexGuard<'_, Option<Arc<Room>>> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What waits for its answer to be told is not in flight.
     fn leave(&self) {
         *self.place() = None;
+        *self.room() = None;
     }
 }
 
@@ -101,19 +107,20 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
     let witness = Witness::new(id.to_owned(), app.proxies().client(&head));
     head.extensions.insert(witness.clone());
     let (peer, address) = (head.extensions.get::<Peer>().copied(), app.proxies().one_client(&head));
+    let seat = head.extensions.remove::<Arc<Seat>>();
     let passage = match Passage::begin(app, &head, address) {
         Ok(passage) => Arc::new(passage),
         Err(refusal) => {
             let response = refused(app, &witness, &Route::of(&head), problem(refusal, app.now())).await;
-            tell(app, peer).await;
+            hold(app, peer, seat.as_deref()).await;
             return response;
         }
     };
     head.extensions.insert(Arc::clone(&passage));
-    let body = if body.is_end_stream() {
-        body
-    } else {
-        Body::new(Measured { body, room: Arc::clone(&passage.room) })
+    let room = passage.room().clone();
+    let body = match room {
+        Some(room) if !body.is_end_stream() => Body::new(Measured { body, room }),
+        _ => body,
     };
     let response = next.run(Request::from_parts(head, body)).await;
     let mut response = settle(app, &witness, response).await;
@@ -122,7 +129,7 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
     app.metrics().verified(&witness);
     if response.extensions().get::<Refusal>().is_some() {
         passage.leave();
-        tell(app, peer).await;
+        hold(app, peer, seat.as_deref()).await;
     } else if let (Some(address), false) = (address, passage.is_paced.load(Ordering::Relaxed)) {
         app.calls().keep(&Client::at(address)).await;
     }
@@ -150,6 +157,17 @@ async fn refused<B: From<Bytes>>(
     let response = settle(app, witness, response).await;
     app.metrics().answered(route, &Outcome::of(&response, witness), witness.seen().arrived.elapsed());
     response
+}
+
+/// The same on a connection whose place is everybody's meanwhile.
+async fn hold(app: &App, peer: Option<Peer>, seat: Option<&Seat>) {
+    if let Some(seat) = seat {
+        seat.hold();
+    }
+    tell(app, peer).await;
+    if let Some(seat) = seat {
+        seat.release();
+    }
 }
 
 /// Waits until an address may be told of another refusal. A proxy would run out of connections, and this program with it.
@@ -192,6 +210,9 @@ pub(super) async fn sent_by(head: &Parts, caller: Option<&Caller>) -> Result<(),
             if let Some(place) = passage.place().as_mut() {
                 place.of(caller.identity())?;
             }
+            if let Some(room) = passage.room().as_ref() {
+                room.of(caller.identity())?;
+            }
             Some(Client::Identity(caller.identity().clone()))
         }
         None => passage.address.map(Client::at),
@@ -201,6 +222,11 @@ pub(super) async fn sent_by(head: &Parts, caller: Option<&Caller>) -> Result<(),
         passage.app.calls().keep(&client).await;
     }
     Ok(())
+}
+
+/// The memory of the body, for whoever has the body now.
+pub(super) fn room(head: &Parts) -> Option<Arc<Room>> {
+    head.extensions.get::<Arc<Passage>>()?.room().take()
 }
 
 fn new_id() -> Result<String, Refusal> {

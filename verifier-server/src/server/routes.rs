@@ -66,6 +66,8 @@ struct Inner {
     turn_of: RandomState,
 }
 
+/// What part of the memory for bodies one client may have: one in so many, and one body in any case.
+const SHARE: usize = 4;
 /// How many packs can be deployed or torn down at once.
 const TURNS: usize = 256;
 
@@ -116,8 +118,9 @@ impl App {
             limits.client_connections,
             limits.memory / 4,
         );
-        let in_flight =
-            InFlight::new(limits.in_flight, limits.client_in_flight, limits.memory - limits.memory / 4);
+        let bodies = limits.memory - limits.memory / 4;
+        let of_one = (bodies / SHARE).max(config.max_body);
+        let in_flight = InFlight::new(limits.in_flight, limits.client_in_flight, bodies, of_one);
         Ok(Self(Arc::new(Inner {
             guard,
             audit: OnceLock::new(),
@@ -213,6 +216,15 @@ impl App {
         let number = self.0.turn_of.hash_one(pack_key(guid));
         let number = usize::try_from(number).unwrap_or_default() % TURNS;
         Some(Arc::clone(self.0.turns.get(number)?).lock_owned().await)
+    }
+
+    /// The same for a pack that only the upstream can name: it is another one each time, so any turn does that nobody has.
+    pub(crate) async fn any_turn(&self) -> Option<OwnedMutexGuard<()>> {
+        let free = self.0.turns.iter().find_map(|turn| Arc::clone(turn).try_lock_owned().ok());
+        match free {
+            Some(turn) => Some(turn),
+            None => self.turn("").await,
+        }
     }
 
     /// Done when no pack is being deployed or torn down any more: also for clients that have gone.

@@ -1,5 +1,6 @@
 //! The server behind the gateway: requests go to it as they came, answers come back as they arrive.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,7 +18,9 @@ use hyper_util::rt::TokioExecutor;
 
 use super::config::ConfigError;
 use super::hop::Hop;
+use super::limits::Room;
 use super::packs::token;
+use super::passage;
 use crate::guard::{Admitted, bearer, strip_credential, strip_envelope_fields, strip_fields};
 
 /// Fields that are for one connection only (RFC 9110 section 7.6.1), and `Expect`, which the gateway has answered itself.
@@ -140,7 +143,23 @@ impl Upstream {
             name_caller(&mut head.headers, caller)?;
         }
         forwarded(&mut head.headers, hop, self.scheme);
-        Some(Request::from_parts(head, Full::new(admitted.body)))
+        let body = match passage::room(&head) {
+            Some(room) => Bytes::from_owner(Sent { body: admitted.body, _room: room }),
+            None => admitted.body,
+        };
+        Some(Request::from_parts(head, Full::new(body)))
+    }
+}
+
+/// A body on its way to the upstream, and the memory that it takes: when the upstream has it, others may have that.
+struct Sent {
+    body: Bytes,
+    _room: Arc<Room>,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 

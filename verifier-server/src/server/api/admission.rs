@@ -11,11 +11,11 @@ use http::request::Parts;
 
 use crate::certificates::ShardedCertificateCache;
 use crate::guard::{self, Admitted, Rules, Terms};
-use crate::server::audit;
 use crate::server::known::Known;
 use crate::server::known::admin::Admin;
 use crate::server::packs::rule_set::MAX_RULES;
 use crate::server::routes::App;
+use crate::server::{audit, passage};
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 16 << 10;
@@ -50,7 +50,7 @@ async fn known_who(
     let admitted = admit(app, &terms(app, &signed, MAX_BODY), &head, body, scope).await?;
     let (caller, body) = caller(admitted)?;
     may(&caller)?;
-    audit::allow(app, &head, Some(&caller)).await?;
+    allow(app, &head, Some(&caller)).await?;
     Ok((caller, body))
 }
 
@@ -61,8 +61,14 @@ pub(super) async fn pack_admin(app: &App, request: Request) -> Result<(Caller, B
     let (head, body) = request.into_parts();
     let signed = Policy::new(Pack { allowed_users: Users::Everybody, ..Pack::trusted() });
     let (caller, body) = caller(admit(app, &terms(app, &signed, MAX_RULES), &head, body, ADMIN).await?)?;
-    audit::allow(app, &head, Some(&caller)).await?;
+    allow(app, &head, Some(&caller)).await?;
     Ok((caller, body))
+}
+
+/// Who has sent it has their limits here, too; then the receipt is written.
+async fn allow(app: &App, head: &Parts, caller: Option<&Caller>) -> Result<(), Refusal> {
+    passage::sent_by(head, caller).await?;
+    audit::allow(app, head, caller).await
 }
 
 fn terms<'a>(
@@ -96,7 +102,7 @@ pub(super) async fn newcomer(
     let trust = Newcomer { keys: app.known(), call_key };
     let terms = Terms { verifier: &verifier, trust: &trust, rules: &signed, max_body: MAX_BODY };
     let (caller, body) = caller(admit(app, &terms, head, body, scope).await?)?;
-    audit::allow(app, head, Some(&caller)).await?;
+    allow(app, head, Some(&caller)).await?;
     Ok((caller, body))
 }
 
@@ -109,7 +115,7 @@ pub(super) async fn anybody(app: &App, request: Request) -> Result<Bytes, Refusa
     let (head, body) = request.into_parts();
     let open = Policy::new(Pack::open());
     let admitted = admit(app, &terms(app, &open, MAX_STATEMENT), &head, body, Access::CALL.scope).await?;
-    audit::allow(app, &head, admitted.caller.as_ref()).await?;
+    allow(app, &head, admitted.caller.as_ref()).await?;
     Ok(admitted.body)
 }
 

@@ -24,6 +24,8 @@ pub(super) struct LogFile {
     file: File,
     length: u64,
     is_clean: bool,
+    /// A next file that was begun in vain, and could not be taken away: what is written here must not come to lie before it.
+    unwanted: Option<PathBuf>,
 }
 
 /// Where a log goes on.
@@ -78,7 +80,8 @@ impl LogFile {
 
     fn existing(directory: &Path, path: PathBuf, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(&path)?;
-        let mut file = Self { directory: directory.into(), path, file, length, is_clean: false };
+        let mut file =
+            Self { directory: directory.into(), path, file, length, is_clean: false, unwanted: None };
         file.clean()?;
         Ok(file)
     }
@@ -88,7 +91,7 @@ impl LogFile {
         let path = directory.join(format!("{first:020}.jsonl"));
         let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)?;
         File::open(directory)?.sync_all()?;
-        Ok(Self { directory: directory.into(), path, file, length: 0, is_clean: true })
+        Ok(Self { directory: directory.into(), path, file, length: 0, is_clean: true, unwanted: None })
     }
 
     pub(super) const fn length(&self) -> u64 {
@@ -114,6 +117,12 @@ impl LogFile {
 
     /// Takes out what was begun and does not count. A file that others have cut is not made longer.
     pub(super) fn clean(&mut self) -> io::Result<()> {
+        if let Some(unwanted) = &self.unwanted {
+            match fs::remove_file(unwanted) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => self.unwanted = None,
+            }
+        }
         if !self.is_clean {
             if self.file.metadata()?.len() > self.length {
                 self.file.set_len(self.length)?;
@@ -168,7 +177,9 @@ impl LogFile {
                 Ok(())
             }
             Err(error) => {
-                fs::remove_file(&next.path)?;
+                self.unwanted = Some(next.path);
+                // Where it cannot be taken away now, it is before the next line.
+                let _ = self.clean();
                 Err(error)
             }
         }
@@ -245,4 +256,25 @@ fn keep_aside(path: &Path, tail: &[u8], torn: u64) -> io::Result<()> {
     let mut aside = OpenOptions::new().create(true).append(true).mode(0o600).open(aside)?;
     aside.write_all(damaged)?;
     aside.sync_all()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_before_a_next_file_that_cannot_be_taken_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = LogFile::resume(directory.path()).unwrap().file;
+        log.append(b"one\n").unwrap();
+        // What no unlink takes away.
+        let next = directory.path().join("next");
+        fs::create_dir(&next).unwrap();
+        log.unwanted = Some(next.clone());
+        assert!(log.append(b"two\n").is_err());
+        fs::remove_dir(next).unwrap();
+        log.append(b"three\n").unwrap();
+        assert_eq!(fs::read(&log.path).unwrap(), b"one\nthree\n");
+    }
 }

@@ -179,7 +179,12 @@ impl Audit {
         if !self.noise.may_write(sender, code, Instant::now()) {
             return;
         }
-        let entry = Entry::Receipt(receipt()).to_json();
+        self.put(code, receipt());
+    }
+
+    /// Has a line written if it can be, and else counted.
+    fn put(&self, code: Code, receipt: Receipt) {
+        let entry = Entry::Receipt(receipt).to_json();
         let pending = Pending { entry, kind: Kind::Noise(code) };
         if self.inbox().is_none_or(|inbox| inbox.try_send(pending).is_err()) {
             self.noise.count(code);
@@ -203,8 +208,12 @@ impl Audit {
             let sender = match &seen.who {
                 Who::Nobody => Some(Sender::Nobody),
                 Who::Signed(..) => Some(Sender::Copy),
-                // That the log cannot be written is nothing to wait for again.
-                Who::Caller(..) => (code == Code::AuditUnavailable).then_some(Sender::Copy),
+                // It may be written already that they were let through; and it is nothing to wait for again.
+                Who::Caller(..) if code == Code::AuditUnavailable => {
+                    self.put(code, receipt());
+                    return Ok(());
+                }
+                Who::Caller(..) => None,
             };
             if let Some(sender) = sender {
                 self.note(sender, code, receipt);

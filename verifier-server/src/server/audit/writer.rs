@@ -76,7 +76,8 @@ impl Writer {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Pending>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let received = tokio::time::timeout(TICK, inbox.recv_many(&mut batch, BATCH)).await;
+            let due = (self.state.tick + TICK).saturating_duration_since(Instant::now());
+            let received = tokio::time::timeout(due, inbox.recv_many(&mut batch, self.most())).await;
             if received == Ok(0) {
                 break;
             }
@@ -88,6 +89,12 @@ impl Writer {
         if let Err(error) = ended {
             tracing::error!(%error, "the audit log could not be ended with a checkpoint");
         }
+    }
+
+    /// How many lines may be written before a checkpoint is due.
+    fn most(&self) -> usize {
+        let unsigned = CHECKPOINT_LINES.saturating_sub(self.state.unsigned);
+        usize::try_from(unsigned).unwrap_or(BATCH).clamp(1, BATCH)
     }
 
     /// The first lines: whose log it is, and what has happened to it.
@@ -110,7 +117,8 @@ impl Writer {
                 tracing::error!("a receipt is longer than a line may be");
                 self.missing(&pending.kind);
             }
-            fits
+            // Whoever does not wait any more has been refused: nothing must say that they were let through.
+            fits && !matches!(&pending.kind, Kind::Awaited(done) if done.is_closed())
         });
         if batch.is_empty() {
             return;
@@ -120,7 +128,7 @@ impl Writer {
         for pending in batch.drain(..) {
             match (pending.kind, &written) {
                 (Kind::Awaited(done), Ok(())) => {
-                    // Whoever does not wait any more has been refused, and has a second line for it.
+                    // Whoever has gone just now has a second line for it.
                     let _ = done.send(());
                 }
                 (_, Ok(())) => {}
@@ -357,5 +365,47 @@ mod tests {
         // The last one says how many are missing.
         assert_eq!((times, unsigned), (vec![1, 2, 1_700_000_000], 0));
         assert_eq!(progress.lost(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_wait_any_more_has_no_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(directory.path());
+        let key = writer.key.verifying_key().clone();
+        let (inbox, outbox) = mpsc::channel(8);
+        let (done, waits) = oneshot::channel();
+        for (number, done) in [(1, oneshot::channel().0), (2, done)] {
+            inbox.send(Pending { entry: entry(number), kind: Kind::Awaited(done) }).await.unwrap();
+        }
+        drop(inbox);
+        writer.run(outbox).await;
+        assert_eq!(waits.await, Ok(()));
+        assert_eq!(written(directory.path(), &key), (vec![2], 0));
+    }
+
+    #[tokio::test]
+    async fn no_checkpoint_signs_for_more_lines_than_it_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(directory.path());
+        let key = writer.key.verifying_key().clone();
+        let (inbox, outbox) = mpsc::channel(1024);
+        let sending = async {
+            // The first batch leaves one line of room.
+            for number in 0..800 {
+                inbox.send(Pending { entry: entry(number), kind: Kind::Receipt }).await.unwrap();
+                if number == 254 {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            drop(inbox);
+        };
+        tokio::join!(writer.run(outbox), sending);
+        let (mut auditor, mut longest) = (Auditor::new([key.thumbprint()]), 0);
+        let file = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap();
+        for line in fs::read_to_string(file.path()).unwrap().lines() {
+            auditor.line(line.as_bytes()).unwrap();
+            longest = longest.max(auditor.tally().unsigned);
+        }
+        assert_eq!((longest, auditor.tally().lines), (CHECKPOINT_LINES, 2 + 800 + 4));
     }
 }

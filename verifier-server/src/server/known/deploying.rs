@@ -151,6 +151,11 @@ impl Known {
         draft.commit().await
     }
 
+    /// Whether nothing is done for whoever has no credential.
+    pub(crate) const fn is_auth_required(&self) -> bool {
+        self.packs.is_auth_required()
+    }
+
     /// Whether packs can be registered here.
     pub(crate) const fn keeps_packs(&self) -> bool {
         self.store.is_some()

@@ -147,7 +147,7 @@ async fn seated<S>(
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
             is_evicted = leave, if !is_leaving => is_evicted,
         };
-        if is_evicted && seat.connection().is_waiting() {
+        if is_evicted && seat.connection().may_leave() {
             return;
         }
         // A request that has begun is answered.
@@ -161,8 +161,11 @@ async fn seated<S>(
     }
     let mut stream = parts.io.into_inner().into_stream();
     let answer = match refusal {
-        Some(refusal) => Some(passage::unreadable(&terms.app, parts.service.peer, refusal).await),
         None => None,
+        Some(refusal) => tokio::select! {
+            answer = passage::unreadable(&terms.app, parts.service.peer, refusal) => Some(answer),
+            () = seat.connection().asked_to_leave() => return,
+        },
     };
     let last = async {
         if let Some(answer) = answer {
@@ -245,6 +248,7 @@ impl Service<hyper::Request<Incoming>> for Answering {
         self.seat.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(Arc::clone(&self.seat));
         let mut end = End { seat: Arc::clone(&self.seat), passage: None };
         let answer = self.router.clone().call(request);
         Box::pin(async move {

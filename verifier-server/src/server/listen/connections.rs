@@ -1,8 +1,8 @@
 //! Who is connected: how many may be, and who makes room for whom.
 //!
 //! A connection on which a request is being answered is never closed. When there are as many as there may be, those go that
-//! have waited longest for a request, of the address that has most: a client that opens connections and says nothing loses them
-//! to others, and nobody else does.
+//! have waited longest, for a request or to be told of a refusal, of the address that has most: a client that opens connections and says
+//! nothing, or nothing that may pass, loses them to others, and nobody else does.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -43,8 +43,12 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Connection {
     client: IpAddr,
+    /// Many are behind it.
+    is_proxy: bool,
     /// Milliseconds since the start, and one; 0 while a request is being answered.
     waiting_since: AtomicU64,
+    /// A refusal waits until it may be told.
+    is_held: AtomicBool,
     /// Bytes of a header that is not whole.
     bytes: AtomicUsize,
     /// Something of an answer may not have been sent.
@@ -56,7 +60,7 @@ pub(super) struct Connection {
 
 /// A place among the connections, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     connections: Arc<Connections>,
     number: u64,
     connection: Arc<Connection>,
@@ -116,7 +120,9 @@ impl Connections {
         }
         let connection = Arc::new(Connection {
             client,
+            is_proxy,
             waiting_since: AtomicU64::new(now),
+            is_held: AtomicBool::new(false),
             bytes: AtomicUsize::new(0),
             owes: AtomicBool::new(false),
             held_back: AtomicBool::new(false),
@@ -141,7 +147,7 @@ impl Connections {
     /// Has the one leave whose header has taken most and is not whole.
     fn free_bytes(&self) {
         let mut open = self.open();
-        let waiting = open.all.iter().filter(|(_, connection)| connection.is_waiting());
+        let waiting = open.all.iter().filter(|(_, connection)| connection.may_leave());
         let largest = waiting.max_by_key(|(_, connection)| connection.bytes.load(Ordering::Relaxed));
         if let Some((number, connection)) = largest.map(|(number, largest)| (*number, Arc::clone(largest))) {
             open.evict(number);
@@ -170,7 +176,7 @@ impl Open {
             .filter_map(|(number, connection)| {
                 let since = connection.waiting_since.load(Ordering::Relaxed);
                 let of_client = self.by_client.get(&connection.client).copied().unwrap_or_default();
-                (since != 0).then_some((Reverse(of_client), since, *number))
+                connection.may_leave().then_some((connection.is_proxy, Reverse(of_client), since, *number))
             })
             .collect();
         if count < waiting.len() {
@@ -203,8 +209,13 @@ impl Open {
 
 impl Connection {
     /// Whether no request is being answered.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.waiting_since.load(Ordering::Relaxed) != 0
+    fn is_waiting(&self) -> bool {
+        self.waiting_since.load(Ordering::Relaxed) != 0 && !self.is_held.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody misses an answer if it is closed.
+    pub(super) fn may_leave(&self) -> bool {
+        self.is_quiet() || self.is_held.load(Ordering::Relaxed)
     }
 
     /// Whether there is nothing that this program could have to say: no request, and every answer is sent.
@@ -261,6 +272,23 @@ impl Seat {
 
     /// All of an answer is on its way, and the next request is waited for.
     pub(super) fn end(&self) {
+        self.connection.is_held.store(false, Ordering::Relaxed);
+        self.wait();
+    }
+
+    /// The answer is a refusal, and waits until it may be told. Whoever waits with it for others' sake does not keep a place from them.
+    pub(in crate::server) fn hold(&self) {
+        self.connection.is_held.store(true, Ordering::Relaxed);
+        self.wait();
+    }
+
+    /// It is told now.
+    pub(in crate::server) fn release(&self) {
+        self.connection.waiting_since.store(0, Ordering::Relaxed);
+        self.connection.is_held.store(false, Ordering::Relaxed);
+    }
+
+    fn wait(&self) {
         self.connection.waiting_since.store(self.connections.now(), Ordering::Relaxed);
     }
 
@@ -345,6 +373,37 @@ mod tests {
         assert_eq!(connections.waiting_bytes(), 0);
     }
 
+    #[tokio::test]
+    async fn who_waits_to_be_refused_makes_room_and_who_takes_an_answer_does_not() {
+        let connections = Arc::new(Connections::new(2, 4, 1000));
+        let [held, slow] = [1, 2].map(|last| connections.seat(address(last), false).unwrap());
+        for seat in [&held, &slow] {
+            seat.begin();
+        }
+        // All of its answer is on its way, and the client has not taken it.
+        slow.end();
+        held.hold();
+        assert!(held.connection.may_leave() && !held.connection.is_quiet() && !slow.connection.may_leave());
+        let newcomer = connections.seat(address(3), false).unwrap();
+        assert!(must_leave(&held).await && !must_leave(&slow).await && !must_leave(&newcomer).await);
+        newcomer.begin();
+        newcomer.hold();
+        newcomer.release();
+        assert_eq!(connections.seat(address(4), false).unwrap_err(), Code::Overloaded, "it is being told");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_makes_room_last() {
+        let connections = Arc::new(Connections::new(4, 2, 1000));
+        let proxied = [(); 3].map(|()| connections.seat(address(1), true).unwrap());
+        let direct = connections.seat(address(2), false).unwrap();
+        let _newcomer = connections.seat(address(3), false).unwrap();
+        assert!(must_leave(&direct).await);
+        for seat in &proxied {
+            assert!(!must_leave(seat).await);
+        }
+    }
+
     #[test]
     fn what_was_answered_is_owed_until_it_is_sent() {
         let connections = Arc::new(Connections::new(10, 10, 1000));
@@ -357,7 +416,7 @@ mod tests {
         connection.flushed();
         assert!(!connection.is_quiet(), "a request is being answered");
         seat.end();
-        assert!(connection.is_waiting() && !connection.is_quiet(), "its end was not sent");
+        assert!(!connection.is_quiet() && !connection.may_leave(), "its end was not sent");
         connection.flushed();
         assert!(connection.is_quiet() && !connection.has_begun());
     }

@@ -3,6 +3,7 @@
 mod connection;
 mod connections;
 mod io;
+mod told;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use axum::Router;
 use envelope_core::{Code, Refusal};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::connection::{Served, Terms};
-pub(crate) use self::connections::Connections;
+pub(crate) use self::connections::{Connections, Seat};
+use self::told::Told;
 use super::routes::App;
 use super::tls::Tls;
 
@@ -23,23 +25,14 @@ use super::tls::Tls;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Connections beyond their limit that are told so at once; others are closed without a word.
-const TOLD: usize = 256;
-
 /// Serves the program's routes, or others under the same limits, until `stop` is done; then takes no more connections and finishes what is
 /// in flight.
 pub async fn serve(app: App, router: Router, listener: TcpListener, stop: impl Future<Output = ()>) {
     let (stopping, stopped) = watch::channel(false);
     // Whoever has a sender is alive.
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
-    let acceptor = Acceptor {
-        router,
-        terms: Terms::new(&app),
-        stopped,
-        alive,
-        told: Arc::new(Semaphore::new(TOLD)),
-        app: &app,
-    };
+    let acceptor =
+        Acceptor { router, terms: Terms::new(&app), stopped, alive, told: Arc::default(), app: &app };
     tokio::select! {
         () = acceptor.accept_all(&listener) => {}
         () = stop => {}
@@ -62,7 +55,7 @@ struct Acceptor<'a> {
     terms: Terms,
     stopped: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
-    told: Arc<Semaphore>,
+    told: Arc<Told>,
 }
 
 impl Acceptor<'_> {
@@ -93,7 +86,7 @@ impl Acceptor<'_> {
         let (served, turn) = match self.app.connections().seat(hop.peer, hop.trusted) {
             Ok(seat) => (Served::Seated(seat, self.router.clone()), None),
             Err(code) => {
-                let Ok(turn) = Arc::clone(&self.told).try_acquire_owned() else {
+                let Some(turn) = self.told.turn(hop) else {
                     return self.app.metrics().closed_unheard();
                 };
                 (Served::TurnedAway(refusal(code)), Some(turn))
