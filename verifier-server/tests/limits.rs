@@ -246,6 +246,47 @@ fn bodies_take_so_much_memory_when_they_are_read() {
 }
 
 #[test]
+fn the_bodies_of_one_take_a_part_of_the_memory() {
+    let (pack, gate) = waiting();
+    // A quarter of three quarters, and one body in any case.
+    let verifier = start(&pack, &["--request-memory", "100000", "--max-body", "20000"]);
+    let [alice, bob] = ["alice", "bob"].map(Person::new);
+    let body = format!("\"{}\"", "x".repeat(15_000));
+    let large = |person: &Person| person.post(&verifier.authority(), TARGET, &body).bytes();
+    let (bytes, slow) = (large(&alice), connect(&verifier, 1));
+    let (most, rest) = bytes.split_at(bytes.len() - 5);
+    (&slow).write_all(most).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let answer = told(ask(&connect(&verifier, 1), &large(&bob)));
+    assert_eq!(answer, (429, "too-many-requests".into(), Some("1".into())));
+    // From elsewhere there is room; and when the upstream has the body, though it does not answer, there is room again.
+    let elsewhere = connect(&verifier, 2);
+    (&elsewhere).write_all(&large(&bob)).unwrap();
+    arrived(&pack, 1);
+    (&slow).write_all(rest).unwrap();
+    arrived(&pack, 2);
+    let again = connect(&verifier, 1);
+    (&again).write_all(&large(&alice)).unwrap();
+    arrived(&pack, 3);
+    gate.open(3);
+    for stream in [&slow, &elsewhere, &again] {
+        assert_eq!(read_answer(&mut BufReader::new(stream)).unwrap().status, 200);
+    }
+}
+
+/// Where nobody may deploy without a credential, no body is waited for.
+#[test]
+fn what_nobody_may_ask_for_takes_no_memory() {
+    let pack = PackServer::start();
+    let verifier = start(&pack, &[]);
+    for (method, target) in [("POST", "/api/pack/deploy"), ("DELETE", "/api/pack/p1")] {
+        let head = Http::new(method, target, &verifier.authority()).header("Content-Length", "1000").bytes();
+        assert_eq!(told(ask(&connect(&verifier, 1), &head)).1, "unauthenticated", "{method}");
+    }
+    assert_eq!(pack.requests().len(), 0);
+}
+
+#[test]
 fn headers_that_are_not_whole_take_so_much_memory() {
     let pack = PackServer::start();
     // A quarter of it is for headers.
@@ -431,6 +472,35 @@ fn who_waits_for_a_refusal_is_not_in_flight() {
     }
     assert_eq!(ask(&connect(&verifier, 2), &health(&verifier)).unwrap().status, 200);
     assert_eq!(read_answer(&mut BufReader::new(&waiting)).unwrap().status, 401, "it is told in the end");
+}
+
+/// Nor a place among the connections: whoever has many that wait loses those to others.
+#[test]
+fn who_waits_for_a_refusal_makes_room_for_others() {
+    let pack = PackServer::start();
+    let verifier = start(&pack, &["--refusal-rate", "1", "--max-connections", "3"]);
+    let unsigned = Http::new("GET", "/api/pack/p1/x", &verifier.authority()).bytes();
+    assert_eq!(ask(&connect(&verifier, 1), &unsigned).unwrap().status, 401);
+    std::thread::sleep(Duration::from_millis(100));
+    // The next ones would be told in one second, in two, and in three.
+    let refused: [&[u8]; 3] = [&unsigned, &unsigned, b"GET / HTTP/1.1\r\nBad Header\r\n\r\n"];
+    let waiting = refused.map(|bytes| {
+        let stream = connect(&verifier, 1);
+        (&stream).write_all(bytes).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        stream
+    });
+    let others = [2, 3, 4].map(|from| {
+        let stream = connect(&verifier, from);
+        assert_eq!(ask(&stream, &health(&verifier)).unwrap().status, 200);
+        stream
+    });
+    for stream in &waiting {
+        assert!(is_closed(stream));
+    }
+    for stream in &others {
+        assert_eq!(ask(stream, &health(&verifier)).unwrap().status, 200, "they go on");
+    }
 }
 
 #[test]

@@ -127,6 +127,8 @@ fn a_mark_ahead_of_the_clock_holds_and_is_told_with_the_way_out() {
     assert!(verifier.logs("the clock is behind the replay mark"), "{}", verifier.log());
     let answer = verifier.send(&alice.post(AUTHORITY, TARGET, "{}"));
     assert_eq!((answer.status, answer.code().as_str()), (503, "replay-unavailable"));
+    let health = verifier.send(&Http::new("GET", "/health", AUTHORITY));
+    assert_eq!((health.status, &health.json()["failing"]), (503, &serde_json::json!(["replay"])));
     verifier.signal("TERM");
     assert!(verifier.child.wait().unwrap().success());
     assert_eq!(std::fs::read_to_string(&mark).unwrap(), ahead, "to end cleanly does not take it back");
@@ -134,6 +136,7 @@ fn a_mark_ahead_of_the_clock_holds_and_is_told_with_the_way_out() {
     std::fs::remove_file(&mark).unwrap();
     let mut verifier = start(&pack, &alice, directory.path());
     until_it_passes(&verifier, &alice);
+    assert_eq!(verifier.send(&Http::new("GET", "/health", AUTHORITY)).status, 200);
     verifier.signal("KILL");
     verifier.child.wait().unwrap();
     let verifier = start(&pack, &alice, directory.path());
