@@ -236,7 +236,7 @@ const NGINX: Product = Product {
             lines: "",
             prefix: "",
             most: Valid,
-            but: &[("underscore", NOT_COVERED)],
+            but: &[("x-forwarded-for", BAD_SIGNATURE), ("underscore", NOT_COVERED)],
         },
         Configuration {
             name: "`proxy_pass http://127.0.0.1:7998;` and nothing else",
@@ -352,7 +352,13 @@ const HAPROXY: Product = Product {
         )
     },
     configurations: &[
-        Configuration { name: "as above", lines: "", prefix: "", most: Valid, but: &[] },
+        Configuration {
+            name: "as above",
+            lines: "",
+            prefix: "",
+            most: Valid,
+            but: &[("x-forwarded-for", BAD_SIGNATURE)],
+        },
         Configuration {
             name: "without `tune.bufsize`",
             lines: "    server gateway 127.0.0.1:7998",
@@ -590,6 +596,25 @@ fn haproxy() {
 #[test]
 fn caddy() {
     CADDY.check();
+}
+
+/// Behind the proxies of README nobody has the address that they say they have.
+#[test]
+fn what_a_client_says_of_its_address_is_not_believed() {
+    let (pack, alice, data) = (PackServer::start(), Person::new("alice"), tempfile::tempdir().unwrap());
+    let gateway = support::audit::start(&pack, &alice, data.path(), &["--authority", AUTHORITY]);
+    let call = || sign(&alice, get("")).header("X-Forwarded-For", "192.0.2.1").bytes();
+    assert_eq!(exchange(gateway.address, &call()).status, 200);
+    for product in [NGINX, HAPROXY, CADDY] {
+        let proxy = product.start(&product.lines(&product.configurations[0]), gateway.address);
+        assert_eq!(exchange(proxy.address, &call()).status, 200, "{}", product.name);
+    }
+    let peers: Vec<_> = support::audit::receipts(data.path())
+        .iter()
+        .map(|receipt| receipt["peer"].as_str().unwrap().to_owned())
+        .collect();
+    // This machine is a proxy that is believed.
+    assert_eq!(peers, ["192.0.2.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"]);
 }
 
 /// A proxy that sends a call again when its first try failed makes it a copy.
