@@ -63,6 +63,12 @@ impl Error {
             Self::Audit(AuditError { flaw: Flaw::Sequence, .. }) => {
                 "are all files given, in the order of their names?".into()
             }
+            Self::Audit(AuditError { flaw: Flaw::Noted, .. }) => {
+                "is the file given that has the line, or the one that follows it?".into()
+            }
+            Self::Audit(AuditError { flaw: Flaw::Unsigned, .. }) => {
+                "who has written these lines has not the key of the verifier".into()
+            }
             Self::Problem(problem) => return problem.hint(),
             Self::Answer(_) => "is that the URL of a verifier, without a path?".into(),
             Self::Wallet(path) => {

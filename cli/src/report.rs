@@ -100,6 +100,11 @@ pub(crate) fn json_text(json: &str) -> Result<(), Error> {
     line(&printable_json_text(json))
 }
 
+/// A text as JSON has it, which no terminal follows and in which no quote ends it.
+pub(crate) fn quoted(text: &str) -> String {
+    printable_json(&Value::from(text))
+}
+
 fn printable_json(value: &Value) -> String {
     printable_json_text(&value.to_string())
 }

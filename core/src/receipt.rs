@@ -305,6 +305,10 @@ pub enum Flaw {
     Mismatch(&'static str),
     /// It is not the line that was noted elsewhere, or that line is not there.
     Noted,
+    /// More lines follow each other without a checkpoint than a verifier writes, or the log has a receipt before its first one.
+    Unsigned,
+    /// There is no line.
+    Empty,
 }
 
 impl fmt::Display for Flaw {
@@ -322,6 +326,8 @@ impl fmt::Display for Flaw {
             Self::Envelope(refusal) => write!(f, "its envelope does not verify: {refusal}"),
             Self::Mismatch(what) => write!(f, "it is not what was signed: {what}"),
             Self::Noted => f.write_str("the line that was noted is another one, or is not there"),
+            Self::Unsigned => f.write_str("the verifier would have signed a checkpoint before it"),
+            Self::Empty => f.write_str("there is no line of an audit log"),
         }
     }
 }

@@ -100,15 +100,19 @@ fn open() -> Open {
     Open { time: NOW.as_unix(), version: Open::VERSION.into(), key, issuer: None, torn: None }
 }
 
-/// A log of these entries, with a checkpoint at the end.
+/// A log of these entries, with a checkpoint at the beginning and at the end.
 fn log(entries: impl IntoIterator<Item = Entry>) -> Vec<String> {
-    let (mut head, mut lines) = (Head::START, Vec::new());
-    for entry in [Entry::Open(open())].into_iter().chain(entries) {
+    let (line, mut head) = Head::START.append(&Entry::Open(open()).to_json());
+    let mut lines = vec![line];
+    let mut put = |lines: &mut Vec<String>, entry: Option<Entry>| {
+        let entry = entry.unwrap_or_else(|| head.checkpoint(NOW, &audit_key()));
         let (line, next) = head.append(&entry.to_json());
         lines.push(line);
         head = next;
-    }
-    lines.push(head.append(&head.checkpoint(NOW, &audit_key()).to_json()).0);
+    };
+    put(&mut lines, None);
+    entries.into_iter().for_each(|entry| put(&mut lines, Some(entry)));
+    put(&mut lines, None);
     lines
 }
 
@@ -146,9 +150,9 @@ fn what_was_written_verifies() {
     let lines = mixed();
     let auditor = check(&lines).unwrap();
     let tally = auditor.tally();
-    assert_eq!((tally.first, tally.lines, tally.allowed, tally.denied), (1, 9, 3, 1));
+    assert_eq!((tally.first, tally.lines, tally.allowed, tally.denied), (1, 10, 3, 1));
     assert_eq!((tally.proven, tally.withheld, tally.sampled, tally.lost), (2, 1, 7, 2));
-    assert_eq!((tally.checkpoints, tally.unsigned, tally.torn), (2, 0, 1));
+    assert_eq!((tally.checkpoints, tally.unsigned, tally.torn, tally.adopted), (3, 0, 1, 0));
     assert!(!lines.concat().contains("secret"), "credentials are not in the log");
     assert!(lines[0].starts_with(
         r#"{"seq":1,"prev":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","type":"open","time":"#
@@ -169,9 +173,9 @@ fn what_is_wrong_is_said() {
     changed[3] = changed[3].replace("192.0.2.1", "192.0.2.2");
     assert_eq!(check(&changed).unwrap_err(), (4, Flaw::Chain));
     let mut forged = whole.clone();
-    let before = Line::parse(whole[7].as_bytes()).unwrap().head();
-    forged[8] = before.append(&before.checkpoint(NOW, &key(Algorithm::Ed25519, 91)).to_json()).0;
-    assert_eq!(check(&forged).unwrap_err(), (8, Flaw::Checkpoint));
+    let before = Line::parse(whole[8].as_bytes()).unwrap().head();
+    forged[9] = before.append(&before.checkpoint(NOW, &key(Algorithm::Ed25519, 91)).to_json()).0;
+    assert_eq!(check(&forged).unwrap_err(), (9, Flaw::Checkpoint));
 }
 
 /// The texts of `spec/receipts.md`, as they are written there.
@@ -179,16 +183,16 @@ fn what_is_wrong_is_said() {
 fn a_checkpoint_signs_for_the_line_that_it_is() {
     let decoded = |part: &str| String::from_utf8(Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap();
     let lines = log([Entry::Receipt(refused(1))]);
-    let (last, line) = (Line::parse(lines[1].as_bytes()).unwrap().head(), Line::parse(lines[2].as_bytes()));
+    let (last, line) = (Line::parse(lines[2].as_bytes()).unwrap().head(), Line::parse(lines[3].as_bytes()));
     let line = line.unwrap();
-    assert_eq!((Head::START.seq(), last.seq(), line.head().seq()), (0, 2, 3));
-    let said: serde_json::Value = serde_json::from_str(&lines[2]).unwrap();
+    assert_eq!((Head::START.seq(), last.seq(), line.head().seq()), (0, 3, 4));
+    let said: serde_json::Value = serde_json::from_str(&lines[3]).unwrap();
     let parts: Vec<&str> = said["jws"].as_str().unwrap().split('.').collect();
     let [header, claims, signature] = parts[..] else { panic!("{parts:?}") };
     let kid = audit_thumbprint();
     assert_eq!(decoded(header), format!(r#"{{"alg":"Ed25519","kid":"{kid}","typ":"envelope-checkpoint"}}"#));
-    let prev = Base64UrlUnpadded::encode_string(&Sha256::digest(lines[1].as_bytes()));
-    assert_eq!(decoded(claims), format!(r#"{{"seq":3,"prev":"{prev}","time":1700000000}}"#));
+    let prev = Base64UrlUnpadded::encode_string(&Sha256::digest(lines[2].as_bytes()));
+    assert_eq!(decoded(claims), format!(r#"{{"seq":4,"prev":"{prev}","time":1700000000}}"#));
     let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
     let signature = ed25519_dalek::Signature::from_slice(&signature).unwrap();
     let public = ed25519_dalek::SigningKey::from_bytes(&[90; 32]).verifying_key();
@@ -245,7 +249,7 @@ fn a_host_that_is_covered_is_the_host() {
 #[test]
 fn a_log_may_be_read_from_any_line_that_says_whose_it_is() {
     let lines = mixed();
-    assert_eq!(check(&lines[7..]).unwrap().tally().first, 8);
+    assert_eq!(check(&lines[8..]).unwrap().tally().first, 9);
     assert_eq!(check(&lines[1..]).unwrap_err(), (0, Flaw::Key));
     let mut auditor = Auditor::new([key(Algorithm::Ed25519, 91).verifying_key().thumbprint()]);
     assert_eq!(auditor.line(lines[0].as_bytes()), Err(Flaw::Key));
@@ -269,6 +273,50 @@ fn what_was_cut_off_is_found_by_the_line_that_was_noted() {
     assert_eq!(end(&lines, earlier), Ok(()));
     let other = Head::parse(&format!("3:{}", noted.to_string().split_once(':').unwrap().1)).unwrap();
     assert_eq!(end(&lines, other), Err(Flaw::Noted));
+    // The file that it was the end of is not there any more; what comes next names it.
+    let end_of_file = check(&lines[..8]).unwrap().head().unwrap();
+    assert_eq!(end(&lines[8..], end_of_file), Ok(()));
+    let other = Head::parse(&format!("8:{}", noted.to_string().split_once(':').unwrap().1)).unwrap();
+    assert_eq!(end(&lines[8..], other), Err(Flaw::Noted));
+}
+
+/// Whoever can write the file and has not the verifier's key writes lines that nobody has signed for.
+#[test]
+fn what_nobody_has_signed_for_is_told() {
+    let chained = |from: &[String], entries: &mut dyn Iterator<Item = Entry>| {
+        let mut lines = from.to_vec();
+        for entry in entries {
+            let head = lines.last().map_or(Head::START, |line| Line::parse(line.as_bytes()).unwrap().head());
+            lines.push(head.append(&entry.to_json()).0);
+        }
+        lines
+    };
+    // A log from its beginning has a checkpoint before anything happens.
+    let made_up = chained(&[], &mut [Entry::Open(open()), Entry::Receipt(refused(1))].into_iter());
+    assert_eq!(check(&made_up).unwrap_err(), (1, Flaw::Unsigned));
+    let mixed = mixed();
+    let begun = check(&mixed).unwrap();
+    assert_eq!(begun.signed_head(), begun.head());
+    let refusals = |count: usize| std::iter::repeat_with(|| Entry::Receipt(refused(1))).take(count);
+    let appended = chained(&mixed, &mut refusals(1024));
+    let auditor = check(&appended).unwrap();
+    assert_eq!((auditor.tally().unsigned, auditor.signed_head()), (1024, begun.head()));
+    let one_more = chained(&appended, &mut refusals(1));
+    assert_eq!(check(&one_more).unwrap_err(), (one_more.len() - 1, Flaw::Unsigned));
+    // A verifier that begins anew cannot know whether they are its own, and signs for them.
+    let head = check(&appended).unwrap().head().unwrap();
+    let (line, head) = head.append(&Entry::Open(open()).to_json());
+    assert_eq!(check(&chained(&mixed, &mut refusals(7))).unwrap().tally().adopted, 0);
+    let mut adopted = chained(&mixed, &mut refusals(1023));
+    let before = Line::parse(adopted.last().unwrap().as_bytes()).unwrap().head();
+    let (open_line, before) = before.append(&Entry::Open(open()).to_json());
+    adopted.extend([open_line, before.append(&before.checkpoint(NOW, &audit_key()).to_json()).0]);
+    let tally = *check(&adopted).unwrap().tally();
+    assert_eq!((tally.unsigned, tally.adopted, tally.lines), (0, 1023, 10 + 1023 + 2));
+    let too_many =
+        [appended, vec![line, head.append(&head.checkpoint(NOW, &audit_key()).to_json()).0]].concat();
+    assert_eq!(check(&too_many).unwrap_err().1, Flaw::Unsigned);
+    assert_eq!(Auditor::new([audit_thumbprint()]).finish(), Err(Flaw::Empty));
 }
 
 /// The chain is made anew around each of these, as whoever has the verifier's key could.
@@ -342,9 +390,23 @@ fn with_a_credential_withheld_the_certificate_is_verified_all_the_same() {
     assert!(
         matches!(found(changed), Err(Flaw::Envelope(refusal)) if refusal.code() == Code::CertificateInvalid)
     );
-    let mut changed = good();
-    changed.envelope.as_mut().unwrap().withheld.clear();
-    assert!(matches!(found(changed), Err(Flaw::Envelope(refusal)) if refusal.code() == Code::BadSignature));
+    for withheld in [&[][..], &["authorization", "authorization"], &["cookie"], &["authorization", "cookie"]]
+    {
+        let mut changed = good();
+        changed.envelope.as_mut().unwrap().withheld = withheld.iter().map(|name| (*name).into()).collect();
+        assert!(matches!(found(changed), Err(Flaw::Mismatch(_))), "{withheld:?}");
+    }
+    let late = Receipt { time: NOW.plus(400).as_unix(), ..good() };
+    assert!(matches!(found(late), Err(Flaw::Envelope(refusal)) if refusal.code() == Code::Expired));
+    // Whoever has the credential puts it back, and the rest verifies.
+    let mut whole = good();
+    let evidence = whole.envelope.as_mut().unwrap();
+    evidence.withheld.clear();
+    evidence.base = evidence.base.replace("\"authorization\": ", "\"authorization\": Bearer tok_secret");
+    assert_eq!(found(whole.clone()), Ok(()));
+    let evidence = whole.envelope.as_mut().unwrap();
+    evidence.base = evidence.base.replace("tok_secret", "tok_other");
+    assert!(matches!(found(whole), Err(Flaw::Envelope(refusal)) if refusal.code() == Code::BadSignature));
 }
 
 #[test]
@@ -389,10 +451,24 @@ fn a_login_is_verified_by_the_issuer_that_the_log_names() {
     };
     let found = |entries: Vec<Entry>| check(&log(entries)).map(|it| it.tally().proven).map_err(|(at, _)| at);
     assert_eq!(found(vec![issuer(&issuer_key), Entry::Receipt(login.clone())]), Ok(1));
-    assert_eq!(found(vec![Entry::Receipt(login.clone())]), Err(1));
-    assert_eq!(found(vec![issuer(&call_key), Entry::Receipt(login.clone())]), Err(2));
+    assert_eq!(found(vec![Entry::Receipt(login.clone())]), Err(2));
+    assert_eq!(found(vec![issuer(&call_key), Entry::Receipt(login.clone())]), Err(3));
     let other = Receipt { identity: Some("github:eve".into()), ..login };
-    assert_eq!(found(vec![issuer(&issuer_key), Entry::Receipt(other)]), Err(2));
+    assert_eq!(found(vec![issuer(&issuer_key), Entry::Receipt(other.clone())]), Err(3));
+    // Nor is it where a credential is withheld, and the signature cannot tell.
+    let mut withheld = other;
+    let evidence = withheld.envelope.as_mut().unwrap();
+    evidence.base = evidence.base.replace("\"@query\": ?\n", "\"@query\": ?\n\"authorization\": \n");
+    evidence.base = evidence.base.replace("\"@query\"", "\"@query\" \"authorization\"");
+    evidence.base = evidence.base.replace("\"@query\" \"authorization\": ?", "\"@query\": ?");
+    evidence.withheld.push("authorization".into());
+    assert_eq!(found(vec![issuer(&issuer_key), Entry::Receipt(withheld.clone())]), Err(3));
+    let bobs = Receipt { identity: Some("github:bob".into()), ..withheld };
+    assert_eq!(
+        found(vec![issuer(&issuer_key), Entry::Receipt(bobs)]),
+        Ok(0),
+        "it is not proven, but withheld"
+    );
 }
 
 #[test]

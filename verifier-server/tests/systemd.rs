@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -59,6 +59,36 @@ fn the_unit_is_closed() {
     let output = analyze(&arguments);
     assert!(output.status.success(), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("Overall exposure level"));
+}
+
+/// What is commented out for a port below 1024 opens just that.
+#[test]
+fn the_lines_for_a_low_port_do_what_they_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = unit(&directory);
+    let findings = |path: &Path| {
+        let output = analyze(&["security", "--offline=true", path.to_str().unwrap()]);
+        let told = text(&output.stdout);
+        let open = told
+            .lines()
+            .filter_map(|line| line.strip_prefix("\u{2717} ")?.split(' ').next().map(str::to_owned));
+        open.collect::<BTreeSet<_>>()
+    };
+    let closed = findings(&path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, block) = text.split_once("# With a port below 1024").unwrap();
+    let (explained, lines) = block.split_once('\n').unwrap();
+    let opened = format!("{before}#{explained}\n{}", lines.replace("\n#", "\n").trim_start_matches('#'));
+    std::fs::write(&path, opened).unwrap();
+    let more: Vec<_> = findings(&path).difference(&closed).cloned().collect();
+    assert_eq!(
+        more,
+        [
+            "AmbientCapabilities=",
+            "CapabilityBoundingSet=~CAP_NET_(BIND_SERVICE|BROADCAST|RAW)",
+            "PrivateUsers="
+        ]
+    );
 }
 
 /// The system calls that a set of systemd's has, with those of the sets in it.

@@ -11,7 +11,7 @@ use crate::args::{AuditShow, AuditVerify, Decision};
 use crate::clock;
 use crate::error::{AuditError, Error};
 use crate::key_arg;
-use crate::report::{self, Fact, Facts, printable};
+use crate::report::{self, Fact, Facts};
 
 const UNFINISHED: &str = "the last line is not finished: the verifier was cut off, or is writing it";
 
@@ -30,18 +30,22 @@ fn judge(args: &AuditVerify) -> Result<(), Error> {
     if let Some(head) = args.head {
         auditor = auditor.expecting(head);
     }
-    let torn = each_line(&args.files, |line| auditor.line(line).map(drop))?;
+    let torn = each_line(&args.files, |line| auditor.line(line).map(|_| true))?;
     auditor.finish().map_err(|flaw| Error::Audit(AuditError { at: None, flaw }))?;
     if torn {
         report::tell(UNFINISHED);
     }
     let tally = auditor.tally();
+    if tally.unsigned > 0 {
+        report::tell("the verifier has not signed for the last lines, yet: see `unsigned`");
+    }
     let number = Fact::Number;
     Facts::default()
         .with("valid", Fact::Flag(true))
         .with("lines", number(tally.lines))
         .with("first", number(tally.first))
         .and("head", auditor.head().map(|head| Fact::Text(head.to_string())))
+        .and("signed_head", auditor.signed_head().map(|head| Fact::Text(head.to_string())))
         .with("allowed", number(tally.allowed))
         .with("denied", number(tally.denied))
         .with("proven", number(tally.proven))
@@ -51,6 +55,7 @@ fn judge(args: &AuditVerify) -> Result<(), Error> {
         .with("torn", number(tally.torn + u64::from(torn)))
         .with("checkpoints", number(tally.checkpoints))
         .with("unsigned", number(tally.unsigned))
+        .with("adopted", number(tally.adopted))
         .print(args.json.json)
 }
 
@@ -58,13 +63,13 @@ pub(crate) fn show(args: &AuditShow) -> Result<(), Error> {
     let mut written = Ok(());
     let torn = each_line(&args.files, |bytes| {
         let line = Line::parse(bytes)?;
-        let Entry::Receipt(receipt) = line.entry() else { return Ok(()) };
-        if written.is_ok() && is_meant(args, receipt) {
+        let Entry::Receipt(receipt) = line.entry() else { return Ok(true) };
+        if is_meant(args, receipt) {
             // What was parsed is text.
             let json = || report::json_text(&String::from_utf8_lossy(bytes));
             written = if args.json.json { json() } else { report::line(&text(receipt)) };
         }
-        Ok(())
+        Ok(written.is_ok())
     })?;
     written?;
     if torn {
@@ -89,40 +94,51 @@ fn is_meant(args: &AuditShow, receipt: &Receipt) -> bool {
 }
 
 fn text(receipt: &Receipt) -> String {
-    let or_none = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), printable);
+    let or_none = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), column);
     let time = clock::show(envelope_core::Timestamp::from_unix(receipt.time));
-    let decision = receipt.code.as_deref().map_or_else(|| "allow".into(), printable);
+    let decision = receipt.code.as_deref().map_or_else(|| "allow".into(), column);
     let (who, pack, agent) = (or_none(&receipt.identity), or_none(&receipt.pack), or_none(&receipt.agent));
-    let (peer, id) = (printable(&receipt.peer), printable(&receipt.id));
+    let (peer, id) = (column(&receipt.peer), column(&receipt.id));
     format!("{time}  {decision}  {who}  {pack}  {agent}  {peer}  {id}")
 }
 
-/// Shows every line of the files, without its end; says whether the last one has none.
-fn each_line(files: &[PathBuf], mut see: impl FnMut(&[u8]) -> Result<(), Flaw>) -> Result<bool, Error> {
+/// In quotes where it could be read as another column, or as none: a caller chooses the name of the agent.
+fn column(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/@+".contains(&byte);
+    if text.bytes().all(is_plain) && !matches!(text, "" | "-") {
+        text.to_owned()
+    } else {
+        report::quoted(text)
+    }
+}
+
+/// Shows every line of the files, without its end, for as long as whoever sees them wants more; says whether the last one has none.
+fn each_line(files: &[PathBuf], mut see: impl FnMut(&[u8]) -> Result<bool, Flaw>) -> Result<bool, Error> {
     let mut line = Vec::new();
     for (index, path) in files.iter().enumerate() {
         let unreadable = |error| Error::io("cannot read", path, error);
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-        let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX).saturating_add(1);
         let mut number = 0;
         loop {
             line.clear();
-            if file.by_ref().take(limit).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+            // A line that is being written can come in parts.
+            while line.len() <= MAX_LINE && !line.ends_with(b"\n") {
+                let rest = u64::try_from(MAX_LINE + 1 - line.len()).unwrap_or(u64::MAX);
+                if file.by_ref().take(rest).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+                    break;
+                }
+            }
+            if line.is_empty() {
                 break;
             }
             number += 1;
             let flawed = |flaw| Error::Audit(AuditError { at: Some((path.clone(), number)), flaw });
             match line.strip_suffix(b"\n") {
-                Some(line) => see(line).map_err(flawed)?,
-                None => {
-                    let is_end = file.fill_buf().map_err(unreadable)?.is_empty();
-                    // Only where a log ends can it have been cut off.
-                    return if is_end && index + 1 == files.len() {
-                        Ok(true)
-                    } else {
-                        Err(flawed(Flaw::Unreadable))
-                    };
-                }
+                Some(line) if see(line).map_err(flawed)? => {}
+                Some(_) => return Ok(false),
+                // Only where a log ends can it have been cut off.
+                None if line.len() <= MAX_LINE && index + 1 == files.len() => return Ok(true),
+                None => return Err(flawed(Flaw::Unreadable)),
             }
         }
     }

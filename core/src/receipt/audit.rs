@@ -19,6 +19,7 @@ pub struct Auditor {
     noted: Option<Head>,
     seen_noted: bool,
     head: Option<Head>,
+    signed: Option<Head>,
     key: Option<VerifyingKey>,
     issuers: Vec<Issuer>,
     certificates: Kept,
@@ -49,9 +50,15 @@ pub struct Tally {
     pub torn: u64,
     /// Checkpoints.
     pub checkpoints: u64,
-    /// Lines behind the last checkpoint: the verifier's key has not signed for them.
+    /// Lines behind the last checkpoint: the verifier's key has not signed for them, and whoever can write the file may have.
     pub unsigned: u64,
+    /// Lines that a verifier found behind its last checkpoint when it began anew, as it does after a crash: it has signed for them
+    /// since, and does not know that they are its own.
+    pub adopted: u64,
 }
+
+/// The most lines without a checkpoint: twice what a verifier writes, and room for some that ended soon after they began.
+const MAX_UNSIGNED: u64 = 1024;
 
 impl Auditor {
     /// An auditor of the log of a verifier, by the thumbprint of its key; several, where it had one after the other.
@@ -61,6 +68,7 @@ impl Auditor {
             noted: None,
             seen_noted: false,
             head: None,
+            signed: None,
             key: None,
             issuers: Vec::new(),
             certificates: Kept::default(),
@@ -95,8 +103,20 @@ impl Auditor {
         }
         if self.head.is_none() {
             self.tally.first = here.seq;
+            // What was noted may be the end of a file that is not here: the first line names it.
+            if self.noted.is_some_and(|noted| noted.seq == before.seq) {
+                if self.noted != Some(before) {
+                    return Err(Flaw::Noted);
+                }
+                self.seen_noted = true;
+            }
         }
         self.tally.unsigned += 1;
+        let is_early = matches!(entry, Entry::Receipt(_)) && self.tally.first == 1 && self.signed.is_none();
+        let is_late = !matches!(entry, Entry::Checkpoint(_)) && self.tally.unsigned > MAX_UNSIGNED;
+        if is_early || is_late {
+            return Err(Flaw::Unsigned);
+        }
         match &entry {
             Entry::Open(open) => self.open(open)?,
             Entry::Receipt(receipt) => self.receipt(receipt)?,
@@ -109,6 +129,7 @@ impl Auditor {
                 checkpoint.verify(&before, self.key.as_ref().ok_or(Flaw::Key)?)?;
                 self.tally.checkpoints += 1;
                 self.tally.unsigned = 0;
+                self.signed = Some(here);
             }
         }
         // What does not say whose it is, nobody's checkpoints hold.
@@ -126,6 +147,13 @@ impl Auditor {
         self.head
     }
 
+    /// The last checkpoint, so far: what the verifier has signed for ends there, and is not written anew after a power cut as what
+    /// lies behind it may be. This is the one to note.
+    #[must_use]
+    pub const fn signed_head(&self) -> Option<Head> {
+        self.signed
+    }
+
     /// What was found so far.
     #[must_use]
     pub const fn tally(&self) -> &Tally {
@@ -135,9 +163,13 @@ impl Auditor {
     /// The end of the log.
     ///
     /// # Errors
-    /// [`Flaw::Noted`] when the line that was noted has not come.
+    /// [`Flaw::Empty`] when no line has come, [`Flaw::Noted`] when the line that was noted has not.
     pub fn finish(&self) -> Result<(), Flaw> {
-        if self.noted.is_some() && !self.seen_noted { Err(Flaw::Noted) } else { Ok(()) }
+        match self.noted {
+            _ if self.head.is_none() => Err(Flaw::Empty),
+            Some(_) if !self.seen_noted => Err(Flaw::Noted),
+            _ => Ok(()),
+        }
     }
 
     fn open(&mut self, open: &Open) -> Result<(), Flaw> {
@@ -147,6 +179,8 @@ impl Auditor {
         }
         key.prepare();
         self.key = Some(key);
+        // But for this one.
+        self.tally.adopted += self.tally.unsigned.saturating_sub(1);
         self.tally.torn += u64::from(open.torn.is_some());
         if let Some(LoginIssuer { url, key }) = &open.issuer {
             let key = Arc::new(key.key().map_err(Flaw::Envelope)?);

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::{Flaw, Jwk, Receipt, encode};
 use crate::authority::Authorities;
 use crate::certificate::UntrustedCertificate;
-use crate::envelope::{Envelope, SignatureKey};
-use crate::error::{Code, Refusal};
+use crate::envelope::Envelope;
+use crate::error::Refusal;
 use crate::key::{self, Thumbprint, VerifyingKey};
 use crate::login::{Issuer, UntrustedLogin};
+use crate::replay::{Memory, SignatureUse};
 use crate::request::{Field, Request};
 use crate::time::{Timestamp, Window};
 use crate::trust::{Identity, Standing, Trust};
@@ -68,8 +69,8 @@ impl Evidence {
         }
     }
 
-    /// Verifies everything again that can be: stages 1 to 5 at the moment of the receipt, unless something is withheld; then the
-    /// certificate alone.
+    /// Verifies everything again that can be: stages 1 to 5 at the moment of the receipt, without the signature where something that it
+    /// covers is withheld.
     pub(super) fn check(
         &self,
         receipt: &Receipt,
@@ -92,29 +93,26 @@ impl Evidence {
             return Err(Flaw::Mismatch("the receipt names another nonce"));
         }
         let trust = Recorded { keyid, identity: &identity, key: key.as_ref(), issuers };
-        if self.withheld.is_empty() {
-            let authorities = Authorities::new([signed.authority]).map_err(Flaw::Envelope)?;
-            let verifier = Verifier::new(authorities).with_certificates(certificates);
-            let verifier = verifier.with_window(Window::new(Window::MAX).unwrap_or_default());
-            let now = Timestamp::from_unix(receipt.time);
-            let verified = verifier.verify(&request, &trust, now).map_err(Flaw::Envelope)?;
-            if verified.call().base().as_str() != self.base {
-                return Err(Flaw::Mismatch("the base is not what its own lines make"));
-            }
-            if *verified.call().identity() != identity {
-                return Err(Flaw::Mismatch("the certificate is for another identity"));
-            }
-            return Ok(());
+        let empty = |line: &&str| line.ends_with("\": ");
+        let credential = |line: &str| CREDENTIALS.iter().find(|name| names(line, name)).copied();
+        if !self.base.lines().filter(empty).filter_map(credential).eq(self.withheld.iter()) {
+            return Err(Flaw::Mismatch(
+                "what is withheld are not the credentials that the base has no value of",
+            ));
         }
-        let covers = |name: &String| {
-            CREDENTIALS.contains(&name.as_str())
-                && self.base.lines().any(|line| names(line, name) && line.ends_with("\": "))
-        };
-        if !self.withheld.iter().all(covers) {
-            return Err(Flaw::Mismatch("what is withheld is no credential that the base covers"));
+        let authorities = Authorities::new([signed.authority]).map_err(Flaw::Envelope)?;
+        let verifier = Verifier::new(authorities).with_certificates(certificates);
+        let verifier = verifier.with_window(Window::new(Window::MAX).unwrap_or_default());
+        // Without its credential the signature cannot be verified, and everything else can.
+        let memory =
+            |_: &SignatureUse<'_>| Memory { has_verified: !self.withheld.is_empty(), fingerprint: None };
+        let now = Timestamp::from_unix(receipt.time);
+        let verified = verifier.verify_recalling(&request, &trust, memory, now).map_err(Flaw::Envelope)?;
+        if verified.call().base().as_str() != self.base {
+            return Err(Flaw::Mismatch("the base is not what its own lines make"));
         }
-        if certified(&envelope, &trust).map_err(Flaw::Envelope)? != keyid {
-            return Err(Flaw::Mismatch("the certificate is for another key"));
+        if *verified.call().identity() != identity {
+            return Err(Flaw::Mismatch("the certificate is for another identity"));
         }
         Ok(())
     }
@@ -125,23 +123,6 @@ fn names(line: &str, name: &str) -> bool {
     line.strip_prefix('"')
         .and_then(|rest| rest.strip_prefix(name))
         .is_some_and(|rest| rest.starts_with("\": "))
-}
-
-/// The call key that the certificate of an envelope is for, whose own signature is verified.
-fn certified(envelope: &Envelope<'_>, trust: &Recorded<'_>) -> Result<Thumbprint, Refusal> {
-    const UNKNOWN: Refusal =
-        Refusal::new(Code::UnknownKey, "nothing in the log says who has issued the certificate");
-    match &envelope.signature_key {
-        Some(SignatureKey::Certificate(jws)) => {
-            Ok(UntrustedCertificate::parse(jws)?.verify()?.call_key().thumbprint())
-        }
-        Some(SignatureKey::Login(jws)) => {
-            let login = UntrustedLogin::parse(jws)?;
-            let issuer = trust.issuer(&login.issuer_key()).ok_or(UNKNOWN)?;
-            Ok(login.verify(&issuer.key)?.call_key().thumbprint())
-        }
-        _ => trust.key.map(|key| key.thumbprint()).ok_or(UNKNOWN),
-    }
 }
 
 /// The request that a base was made of.

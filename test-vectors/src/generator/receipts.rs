@@ -52,7 +52,6 @@ pub(crate) fn example() -> (String, Thumbprint) {
         ..receipt(7, "alice", &certified(7, json))
     };
     let entries = [
-        opening(None),
         Entry::Receipt(receipt(2, "alice", &certified(2, json))),
         Entry::Receipt(stranger),
         Entry::Receipt(agent),
@@ -69,7 +68,8 @@ pub(crate) fn example() -> (String, Thumbprint) {
         head = next;
         head
     };
-    let mut last = Head::START;
+    let mut last = append(&opening(None));
+    last = append(&last.checkpoint(NOW, &audit));
     for entry in &entries {
         last = append(entry);
     }
