@@ -57,7 +57,8 @@ pub struct Tally {
     pub adopted: u64,
 }
 
-/// The most lines without a checkpoint: twice what a verifier writes, and room for some that ended soon after they began.
+/// The most lines without a checkpoint (spec, A11): four times what a verifier writes, since one that crashes leaves as many, and several
+/// on end some more.
 const MAX_UNSIGNED: u64 = 1024;
 
 impl Auditor {
