@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::callers::{AUTHORITY, Call, Draft, Person};
 use crate::client::Connection;
-use crate::honest::{Stop, calls_evenly};
+use crate::honest::{Log, Stop, calls_evenly, together};
 use crate::results::{Heard, Results, listed};
 use crate::scene::{Programs, Scene};
 use crate::upstream::Upstream;
@@ -45,10 +45,8 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let to = scene.address;
     // Whoever has just begun is refused what was signed before.
     calls_evenly(&people, to, RATE, &Stop::after(Duration::from_secs(3))).await?;
-    let quiet = calls_evenly(&people, to, RATE, &Stop::after(size.attack)).await?;
-    let (before, mut calls) = (scene.memory()?, quiet.took.len());
-    results.row("nobody: median", quiet.percentile(50), "µs");
-    results.row("nobody: 99th percentile", quiet.percentile(99), "µs");
+    let quiet = honest(&mut results, "nobody", &people, to, &Stop::after(size.attack)).await?;
+    let (before, mut calls) = (scene.memory()?, quiet.accepted.len());
 
     let attacks: [(&str, Attack); 4] = [
         ("slowloris, 2,000 connections that send a byte now and then", Attack::Slow),
@@ -69,12 +67,10 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
                 sent
             })
         };
-        let log = calls_evenly(&people, to, RATE, &stop).await?;
+        let log = honest(&mut results, name, &people, to, &stop).await?;
         let sent = attacking.join().map_err(|_| "the attack ended")??;
         let seconds = begin.elapsed().as_secs_f64();
         let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-        results.row(&format!("{name}: median"), log.percentile(50), "µs");
-        results.row(&format!("{name}: 99th percentile"), log.percentile(99), "µs");
         results.said(
             &format!("{name}: attackers"),
             &format!("{sent} requests in {seconds:.0} s, and heard {}", listed(&heard)),
@@ -85,7 +81,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
             3.0,
         );
         results.none(&format!("{name}: honest calls that were not accepted at once"), log.said.len());
-        calls += log.took.len();
+        calls += log.accepted.len();
         // What the attack has left behind goes first.
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
@@ -97,6 +93,34 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let receipts = scene.receipts().await?;
     println!("{} lines of receipts, {} MiB", receipts.lines, receipts.bytes >> 20);
     Ok(results)
+}
+
+/// Honest people call until it is said to stop: all of their calls must be made, and by everybody.
+async fn honest(
+    results: &mut Results,
+    name: &str,
+    people: &[Arc<Person>],
+    to: SocketAddr,
+    stop: &Stop,
+) -> Outcome<Log> {
+    let begin = Instant::now();
+    let (log, evenness) = together(calls_evenly(people, to, RATE, stop).await?);
+    let due = f64::from(RATE) * begin.elapsed().as_secs_f64();
+    results.row(&format!("{name}: median"), log.percentile(50), "µs");
+    results.row(&format!("{name}: 99th percentile"), log.percentile(99), "µs");
+    results.row(&format!("{name}: the longest"), log.longest().as_secs_f64() * 1e6, "µs");
+    results.count(&format!("{name}: honest calls that were due and not accepted at the end"), log.owed);
+    results.at_least(
+        &format!("{name}: honest calls that were accepted, beside those due"),
+        log.accepted.len() as f64 / due,
+        0.98,
+    );
+    results.at_least(
+        &format!("{name}: the honest caller with fewest calls, beside the median"),
+        evenness,
+        0.9,
+    );
+    Ok(log)
 }
 
 enum Attack {

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::Outcome;
@@ -18,7 +18,7 @@ pub(crate) const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
 /// When callers stop.
 #[derive(Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<watch::Sender<bool>>);
 
 impl Stop {
     pub(crate) fn after(length: Duration) -> Self {
@@ -32,11 +32,17 @@ impl Stop {
     }
 
     pub(crate) fn say(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.send_replace(true);
     }
 
     pub(crate) fn is_said(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    /// Waits until it is said.
+    async fn said(&self) {
+        // It cannot end otherwise: what says it is held here.
+        let _ = self.0.subscribe().wait_for(|is_said| *is_said).await;
     }
 }
 
@@ -45,8 +51,10 @@ impl Stop {
 pub(crate) struct Log {
     /// The calls that were answered by 200.
     pub(crate) accepted: HashSet<Id>,
-    /// From the first try to the answer.
+    /// From the first try to the answer; of a call that was due and not accepted, to the end.
     pub(crate) took: Vec<Duration>,
+    /// How many were due and not accepted before the end.
+    pub(crate) owed: usize,
     /// Answers other than 200, and connections that ended, by what was said.
     pub(crate) said: Vec<String>,
 }
@@ -55,6 +63,7 @@ impl Log {
     pub(crate) fn join(&mut self, other: Self) {
         self.accepted.extend(other.accepted);
         self.took.extend(other.took);
+        self.owed += other.owed;
         self.said.extend(other.said);
     }
 
@@ -147,13 +156,15 @@ impl Caller {
     }
 }
 
-/// Everybody calls now and then, evenly, until it is said to stop: so many calls a second together.
+/// Everybody calls now and then, evenly, until it is said to stop: so many calls a second together; the logs one by one.
+///
+/// Whoever is stalled owes every call that was due meanwhile: each counts by how late it is at the end.
 pub(crate) async fn calls_evenly(
     people: &[Arc<Person>],
     to: SocketAddr,
     per_second: u32,
     stop: &Stop,
-) -> Outcome<Log> {
+) -> Outcome<Vec<Log>> {
     let count = u32::try_from(people.len())?;
     let (every, begin) = (Duration::from_secs(1) * count / per_second, Instant::now());
     let mut calling = JoinSet::new();
@@ -161,16 +172,24 @@ pub(crate) async fn calls_evenly(
         let (mut caller, stop) = (Caller::new(Arc::clone(person), to, FROM), stop.clone());
         calling.spawn(async move {
             let mut due = begin + every * number / count;
-            while !stop.is_said() {
-                caller.call(due).await?;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.said() => break,
+                    called = caller.call(due) => called?,
+                };
+                due += every;
+            }
+            let end = Instant::now();
+            while let Some(late) = end.checked_duration_since(due) {
+                caller.log.took.push(late);
+                caller.log.owed += 1;
                 due += every;
             }
             Outcome::Ok(caller.log)
         });
     }
-    let mut log = Log::default();
-    all(calling).await?.into_iter().for_each(|one| log.join(one));
-    Ok(log)
+    all(calling).await
 }
 
 /// Everybody calls again as soon as the answer is there, until it is said to stop; the logs one by one.
@@ -195,6 +214,17 @@ pub(crate) async fn calls_at_once(
         });
     }
     all(calling).await
+}
+
+/// All of them in one, and how the one with fewest accepted calls stands beside the median.
+pub(crate) fn together(logs: Vec<Log>) -> (Log, f64) {
+    let mut counts: Vec<_> = logs.iter().map(|log| log.accepted.len()).collect();
+    counts.sort_unstable();
+    let median = counts.get(counts.len() / 2).copied().unwrap_or_default().max(1);
+    let evenness = counts.first().copied().unwrap_or_default() as f64 / median as f64;
+    let mut log = Log::default();
+    logs.into_iter().for_each(|one| log.join(one));
+    (log, evenness)
 }
 
 async fn all(mut calling: JoinSet<Outcome<Log>>) -> Outcome<Vec<Log>> {

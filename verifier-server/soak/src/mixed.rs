@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::callers::Person;
-use crate::honest::{Log, Stop, calls_at_once};
+use crate::honest::{Stop, calls_at_once, together};
 use crate::results::{Results, listed};
 use crate::scene::{Programs, Scene};
 use crate::trouble::{self, Accepted, Kind};
@@ -52,9 +52,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
     scene.end(Signal::TERM).await?;
 
     let mut results = Results::new();
-    let counts: Vec<_> = logs.iter().map(|log| log.accepted.len()).collect();
-    let mut log = Log::default();
-    logs.into_iter().for_each(|one| log.join(one));
+    let (log, evenness) = together(logs);
     results.row("length", seconds, "s");
     if is_killed {
         results.count("killed and started anew", kills);
@@ -70,7 +68,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
     results.none("honest callers who heard anything else than that it begins anew", {
         log.said.iter().filter(|said| !BEGINNING.contains(&said.as_str())).count()
     });
-    results.at_least("the honest caller with fewest calls, beside the median", evenness(&counts), 0.5);
+    results.at_least("the honest caller with fewest calls, beside the median", evenness, 0.5);
 
     let seen = upstream.take_seen();
     let receipts = scene.receipts().await?;
@@ -111,13 +109,6 @@ fn judge_trouble(results: &mut Results, heard: &trouble::HeardOf) {
     results.none("other answers than are due", wrong);
     let tried = Kind::ALL.iter().filter(|kind| heard.get(kind).is_some_and(|said| !said.is_empty())).count();
     results.at_least("kinds of trouble that were made", tried as f64, Kind::ALL.len() as f64);
-}
-
-fn evenness(counts: &[usize]) -> f64 {
-    let mut sorted = counts.to_vec();
-    sorted.sort_unstable();
-    let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default().max(1);
-    sorted.first().copied().unwrap_or_default() as f64 / median as f64
 }
 
 /// What the verifier holds at the most in the last quarter, beside the second, when the replay cache is as full as it gets.
