@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use envelope_core::Grant;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::task::JoinSet;
 
@@ -23,6 +24,11 @@ const RATE: u32 = 200;
 const PEOPLE: usize = 16;
 /// Live nonces that an identity may hold here: few enough to be reached.
 const SHARE: u64 = 10_000;
+/// Of the connections that never end a request, how many must be open at once.
+const SLOW: usize = 1900;
+/// MiB of memory that it may hold after all of it.
+const MEMORY: f64 = 256.0;
+const MEBIBYTE: f64 = 1_048_576.0;
 
 pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let upstream = Upstream::start().await?;
@@ -59,6 +65,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     ];
     for (name, attack) in attacks {
         let (heard, stop, begin) = (Arc::<Mutex<Heard>>::default(), Stop::default(), Instant::now());
+        let least = attack.least(size);
         let attacking = {
             let (heard, stop, length) = (Arc::clone(&heard), stop.clone(), size.attack);
             std::thread::spawn(move || {
@@ -68,13 +75,21 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
             })
         };
         let log = honest(&mut results, name, &people, to, &stop).await?;
-        let sent = attacking.join().map_err(|_| "the attack ended")??;
+        let (sent, most_open) = attacking.join().map_err(|_| "the attack ended")??;
         let seconds = begin.elapsed().as_secs_f64();
         let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
         results.said(
             &format!("{name}: attackers"),
             &format!("{sent} requests in {seconds:.0} s, and heard {}", listed(&heard)),
         );
+        let (what, count) = match least.code {
+            Some(code) => (format!("heard as `{code}`"), heard.get(code).copied().unwrap_or_default()),
+            None => ("connections open at once".into(), most_open),
+        };
+        results.at_least(&format!("{name}: {what}"), count as f64, least.count as f64);
+        if least.is_all {
+            results.none(&format!("{name}: not {what}"), sent.saturating_sub(count));
+        }
         results.at_most(
             &format!("{name}: honest 99th percentile beside its quiet value"),
             log.percentile(99) / quiet.percentile(99),
@@ -87,8 +102,8 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     }
     let after = scene.memory()?;
     results.count("honest calls", calls);
-    results.row("memory before the attacks", before as f64 / f64::from(1 << 20), "MiB");
-    results.row("memory after them", after as f64 / f64::from(1 << 20), "MiB");
+    results.row("memory before the attacks", before as f64 / MEBIBYTE, "MiB");
+    results.at_most("memory after them, in MiB", after as f64 / MEBIBYTE, MEMORY);
     scene.end(rustix::process::Signal::TERM).await?;
     let receipts = scene.receipts().await?;
     println!("{} lines of receipts, {} MiB", receipts.lines, receipts.bytes >> 20);
@@ -131,7 +146,26 @@ enum Attack {
     Certificates(Arc<Person>),
 }
 
+/// What must have come of an attack, else nobody has leant on anything.
+struct Least {
+    /// What was heard; else connections are counted that are open at once.
+    code: Option<&'static str>,
+    count: usize,
+    /// Whether nothing else may be heard.
+    is_all: bool,
+}
+
 impl Attack {
+    const fn least(&self, size: &Size) -> Least {
+        match self {
+            Self::Slow => Least { code: None, count: SLOW, is_all: false },
+            Self::Strangers(count) => Least { code: Some("bad-signature"), count: *count, is_all: true },
+            Self::Flood(_) | Self::Certificates(_) => {
+                Least { code: Some("200"), count: size.taken, is_all: false }
+            }
+        }
+    }
+
     /// From where, and over how many connections from each.
     fn from(&self) -> (Vec<Ipv4Addr>, usize) {
         let network = |count: u8| (1..=count).map(|last| Ipv4Addr::new(127, 0, 2, last)).collect();
@@ -164,13 +198,21 @@ pub(crate) fn pin(core: usize) -> Outcome<()> {
     Ok(sched_setaffinity(None, &here)?)
 }
 
+/// Whoever attacks has more connections than one may usually have.
+pub(crate) fn take_descriptors() -> Outcome<()> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
+}
+
+/// Gives how many requests were sent, and how many connections were open at once.
+///
 /// Whoever attacks must not keep honest callers from their processor: that would be measured, and is not the verifier's.
 fn attack_in_the_background(
     attack: Attack,
     to: SocketAddr,
     length: Duration,
     heard: &Arc<Mutex<Heard>>,
-) -> Outcome<usize> {
+) -> Outcome<(usize, usize)> {
     rustix::process::nice(19)?;
     let (until, (addresses, each)) = (Instant::now() + length, attack.from());
     let is_slow = matches!(attack, Attack::Slow);
@@ -184,12 +226,12 @@ fn attack_in_the_background(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let mut attacking = JoinSet::new();
+        let (mut attacking, open) = (JoinSet::new(), Rc::new(Open::default()));
         for from in addresses {
             for _ in 0..each {
                 let heard = Arc::clone(heard);
                 if is_slow {
-                    attacking.spawn_local(dribble(to, from, until, heard));
+                    attacking.spawn_local(dribble(to, from, until, heard, Rc::clone(&open)));
                 } else {
                     attacking.spawn_local(fire(to, from, next.clone(), heard));
                 }
@@ -199,8 +241,26 @@ fn attack_in_the_background(
         while let Some(done) = attacking.join_next().await {
             sent += done??;
         }
-        Ok(sent)
+        Ok((sent, open.most.get()))
     })
+}
+
+/// Connections that are open, and how many there were at the most.
+#[derive(Default)]
+struct Open {
+    now: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Open {
+    fn begin(&self) {
+        self.now.set(self.now.get() + 1);
+        self.most.set(self.most.get().max(self.now.get()));
+    }
+
+    fn end(&self) {
+        self.now.set(self.now.get().saturating_sub(1));
+    }
 }
 
 fn hear(heard: &Mutex<Heard>, what: String) {
@@ -241,24 +301,41 @@ async fn fire(
 }
 
 /// Sends the header of a request that never ends, a byte at a time.
-async fn dribble(to: SocketAddr, from: Ipv4Addr, until: Instant, heard: Arc<Mutex<Heard>>) -> Outcome<usize> {
+async fn dribble(
+    to: SocketAddr,
+    from: Ipv4Addr,
+    until: Instant,
+    heard: Arc<Mutex<Heard>>,
+    open: Rc<Open>,
+) -> Outcome<usize> {
     let mut sent = 0;
     while Instant::now() < until {
-        let Ok(mut connection) = Connection::open(to, from).await else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+        let mut connection = match Connection::open(to, from).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                hear(&heard, format!("not connected: {}", error.kind()));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
         };
-        sent += 1;
         let started = async {
             connection.send(format!("GET / HTTP/1.1\r\nHost: {AUTHORITY}\r\nX-Slow: ").as_bytes()).await?;
-            while Instant::now() < until {
-                tokio::select! {
-                    answer = connection.answer() => return answer,
-                    () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            // Only what has begun a request counts.
+            sent += 1;
+            open.begin();
+            let ended = async {
+                while Instant::now() < until {
+                    tokio::select! {
+                        answer = connection.answer() => return answer,
+                        () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                    }
+                    connection.send(b"x").await?;
                 }
-                connection.send(b"x").await?;
-            }
-            Err(std::io::ErrorKind::TimedOut.into())
+                Err(std::io::ErrorKind::TimedOut.into())
+            };
+            let ended = ended.await;
+            open.end();
+            ended
         };
         match started.await {
             Ok(answer) => hear(&heard, answer.said()),

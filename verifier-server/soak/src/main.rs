@@ -27,6 +27,8 @@ pub(crate) struct Size {
     /// Of one attack.
     pub(crate) attack: Duration,
     pub(crate) strangers: usize,
+    /// Of what an attacker is let through with, how many must be.
+    pub(crate) taken: usize,
     /// Of a mixed run, and how often the verifier is killed in it.
     pub(crate) mixed: Duration,
     pub(crate) kill: Duration,
@@ -38,6 +40,7 @@ pub(crate) struct Size {
 const WHOLE: Size = Size {
     attack: Duration::from_secs(30),
     strangers: 1_000_000,
+    taken: 5000,
     mixed: Duration::from_secs(600),
     kill: Duration::from_secs(20),
     malformed: 100_000,
@@ -46,6 +49,7 @@ const WHOLE: Size = Size {
 const QUICK: Size = Size {
     attack: Duration::from_secs(5),
     strangers: 10_000,
+    taken: 1000,
     mixed: Duration::from_secs(40),
     kill: Duration::from_secs(10),
     malformed: 10_000,
@@ -78,6 +82,7 @@ fn run() -> Outcome<bool> {
     let scenes: Vec<&str> =
         if scenes.is_empty() { all.to_vec() } else { scenes.iter().map(String::as_str).collect() };
     attack::pin(1).map_err(|error| format!("a second processor is needed: {error}"))?;
+    attack::take_descriptors()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut are_met = true;
     let mut found = Vec::new();
