@@ -107,6 +107,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     scene.end(rustix::process::Signal::TERM).await?;
     let receipts = scene.receipts().await?;
     println!("{} lines of receipts, {} MiB", receipts.lines, receipts.bytes >> 20);
+    receipts.judge(&mut results)?;
     Ok(results)
 }
 

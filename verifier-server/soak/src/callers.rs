@@ -30,7 +30,7 @@ pub(crate) fn new_key() -> Outcome<SigningKey> {
 }
 
 pub(crate) struct Person {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     identity_key: Arc<SigningKey>,
     call_key: SigningKey,
     certificate: String,
@@ -44,7 +44,10 @@ pub(crate) struct Call {
 }
 
 /// The nonce of a call, which its body says, too.
-pub(crate) type Id = [u8; 16];
+pub(crate) type Nonce = [u8; 16];
+
+/// Which call it is: whose, and which of theirs.
+pub(crate) type Id = (Arc<str>, Nonce);
 
 /// What a call is like, where it is not as usual.
 #[derive(Clone, Copy)]
@@ -84,19 +87,19 @@ impl Person {
         let identity_key = Arc::clone(&self.identity_key);
         let call_key = new_key()?;
         let certificate = certify(&identity_key, &call_key, grant)?;
-        Ok(Self { name: self.name.clone(), identity_key, call_key, certificate })
+        Ok(Self { name: Arc::clone(&self.name), identity_key, call_key, certificate })
     }
 
     pub(crate) fn sign(&self, draft: Draft) -> Outcome<Call> {
-        let id: Id = random()?;
-        let body = body(&id, draft.length);
+        let nonce: Nonce = random()?;
+        let body = body(&nonce, draft.length);
         let url = format!("http://{AUTHORITY}{TARGET}");
         let fields: [(&str, &[u8]); 1] = [("content-type", b"application/json")];
         let signed = Signer::certified(&self.call_key, &self.certificate)
             .and_then(|signer| signer.with_lifetime(draft.window))
             .and_then(|signer| {
                 let at = Timestamp::from_unix(now().saturating_add_signed(draft.signed));
-                signer.sign(&Request::new("POST", &url, &fields), Some(&body), at, &id)
+                signer.sign(&Request::new("POST", &url, &fields), Some(&body), at, &nonce)
             })?;
         let mut bytes =
             format!("POST {TARGET} HTTP/1.1\r\nHost: {AUTHORITY}\r\nContent-Type: application/json\r\n");
@@ -106,7 +109,7 @@ impl Person {
         bytes.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         let mut bytes = bytes.into_bytes();
         bytes.extend(body);
-        Ok(Call { id, bytes })
+        Ok(Call { id: (Arc::clone(&self.name), nonce), bytes })
     }
 }
 
@@ -119,19 +122,19 @@ fn certify(identity_key: &SigningKey, call_key: &SigningKey, grant: Grant) -> Ou
 
 const BEFORE: &[u8] = br#"{"call":""#;
 
-fn body(id: &Id, length: usize) -> Vec<u8> {
+fn body(nonce: &Nonce, length: usize) -> Vec<u8> {
     let mut body = BEFORE.to_vec();
-    body.extend(Base64UrlUnpadded::encode_string(id).bytes());
+    body.extend(Base64UrlUnpadded::encode_string(nonce).bytes());
     body.extend(br#"","fill":""#);
     body.resize(length.saturating_sub(2), b'x');
     body.extend(b"\"}");
     body
 }
 
-/// Which call a body is of.
-pub(crate) fn id_of(body: &[u8]) -> Option<Id> {
+/// The nonce of the call that a body is of.
+pub(crate) fn nonce_of(body: &[u8]) -> Option<Nonce> {
     let text = body.strip_prefix(BEFORE)?.get(..22)?;
-    let mut id = Id::default();
-    Base64UrlUnpadded::decode(text, &mut id).ok()?;
-    Some(id)
+    let mut nonce = Nonce::default();
+    Base64UrlUnpadded::decode(text, &mut nonce).ok()?;
+    Some(nonce)
 }

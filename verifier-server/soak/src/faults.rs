@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let mut results = Results::new();
-    let mut lost = 0;
+    let (mut lost, mut unproven) = (0, 0);
     let faults: [(&str, Fault); 8] = [
         ("the disk is full", Fault::FullDisk),
         ("the data directory is read-only", Fault::ReadOnly),
@@ -45,10 +45,12 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
             Err(error) => Err(error),
         };
         stage.clear().await?;
-        lost += done.map_err(|error| format!("{name}: {error}: {:?}", stage.told))?;
+        let losses = done.map_err(|error| format!("{name}: {error}: {:?}", stage.told))?;
+        (lost, unproven) = (lost + losses.calls, unproven + losses.unproven);
         results.said(name, &stage.told.join("; "));
     }
     results.none("calls lost, let through twice, or without a receipt", lost);
+    results.none("receipts that are lost, withheld, not proven, or signed by no checkpoint", unproven);
     Ok(results)
 }
 
@@ -276,12 +278,11 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// How many calls were lost, let through twice, or have no receipt.
-    async fn count_losses(&mut self) -> Outcome<usize> {
+    async fn count_losses(&mut self) -> Outcome<Losses> {
         self.scene.end(Signal::TERM).await?;
         let (seen, receipts) = (self.upstream.take_seen(), self.scene.receipts().await?);
         let accepted: HashSet<Id> =
-            self.callers.iter().flat_map(|caller| caller.log.accepted.iter().copied()).collect();
+            self.callers.iter().flat_map(|caller| caller.log.accepted.iter().cloned()).collect();
         let twice = seen.values().filter(|times| **times > 1).count();
         let without = seen.keys().filter(|id| !receipts.allowed.contains_key(*id)).count();
         let lost = accepted.iter().filter(|id| !seen.contains_key(*id)).count();
@@ -291,7 +292,7 @@ impl<'a> Stage<'a> {
             seen.len(),
             receipts.allowed.len()
         );
-        Ok(twice + without + lost)
+        Ok(Losses { calls: twice + without + lost, unproven: usize::try_from(receipts.unproven()?)? })
     }
 
     async fn clear(&mut self) -> Outcome<()> {
@@ -301,6 +302,13 @@ impl<'a> Stage<'a> {
             None => Ok(()),
         }
     }
+}
+
+struct Losses {
+    /// Calls that were lost, let through twice, or have no receipt.
+    calls: usize,
+    /// Receipts that prove nothing.
+    unproven: usize,
 }
 
 /// Everybody calls for a while; gives what was heard.

@@ -107,7 +107,7 @@ impl Caller {
         loop {
             let pause = match self.try_once(&call.bytes).await {
                 Ok(Answer { status: 200, .. }) => {
-                    self.log.accepted.insert(call.id);
+                    self.log.accepted.insert(call.id.clone());
                     self.log.took.push(begin.elapsed());
                     return Ok(call);
                 }

@@ -47,7 +47,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let mut connection = Connection::open(scene.address, Ipv4Addr::LOCALHOST).await?;
     let valid = connection.exchange(&person.sign(Draft::default())?.bytes).await?;
     scene.end(Signal::TERM).await?;
-    scene.receipts().await?;
+    let receipts = scene.receipts().await?;
 
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     let mut results = Results::new();
@@ -68,6 +68,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     results.none("requests that were not", found.wrong.len());
     results.none("requests that reached the upstream", arrived);
     results.none("the same without a change, refused", usize::from(valid.status != 200));
+    receipts.judge(&mut results)?;
     Ok(results)
 }
 

@@ -80,6 +80,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
         receipts.lines as f64 / receipts.seconds,
         "lines a second",
     );
+    receipts.judge(&mut results)?;
     results.none("calls that reached the upstream twice", seen.values().filter(|times| **times > 1).count());
     results.none(
         "calls that were answered and did not reach it",

@@ -13,8 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::Outcome;
-use crate::callers::{AUTHORITY, Id};
+use crate::callers::{AUTHORITY, Id, Nonce};
 use crate::client::Connection;
+use crate::results::Results;
 
 /// The processor of the verifier; everything else runs on the other one.
 const CORE: &str = "0";
@@ -134,7 +135,7 @@ impl<'a> Scene<'a> {
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
-    /// What the audit log says, after `envelope audit verify` has found nothing wrong with it.
+    /// What the audit log says, after `envelope audit verify` has found nothing wrong with it: whoever asks judges how much is proven.
     pub(crate) async fn receipts(&self) -> Outcome<Receipts> {
         let files = files(&self.data.join("audit"))?;
         let mut command = Command::new(&self.programs.envelope);
@@ -149,7 +150,9 @@ impl<'a> Scene<'a> {
             let said = [output.stdout, output.stderr].concat();
             return Err(format!("envelope audit verify: {}", String::from_utf8_lossy(&said)).into());
         }
-        let mut receipts = Receipts { allowed: HashMap::new(), lines: 0, bytes: 0, seconds };
+        let found = serde_json::from_slice(&output.stdout)?;
+        let mut receipts =
+            Receipts { found, allowed: HashMap::new(), envelopes: 0, lines: 0, bytes: 0, seconds };
         for file in files {
             receipts.bytes += fs::metadata(&file)?.len();
             for line in BufReader::new(fs::File::open(file)?).lines() {
@@ -175,6 +178,10 @@ fn files(directory: &Path) -> Outcome<Vec<PathBuf>> {
 
 /// What an audit log says.
 pub(crate) struct Receipts {
+    /// What `envelope audit verify` says of it.
+    found: serde_json::Value,
+    /// How many receipts have an envelope, of what was let through or not.
+    envelopes: u64,
     /// How many receipts there are of each call that was let through.
     pub(crate) allowed: HashMap<Id, u32>,
     pub(crate) lines: u64,
@@ -184,16 +191,53 @@ pub(crate) struct Receipts {
 }
 
 impl Receipts {
+    /// The log of a verifier that was ended by SIGTERM must prove everything in it.
+    ///
+    /// In no scene does an envelope cover a credential, so none may be withheld.
+    pub(crate) fn judge(&self, results: &mut Results) -> Outcome<()> {
+        results.at_least("checkpoints of the audit log", self.number("checkpoints")? as f64, 1.0);
+        results.none(
+            "receipts that are lost, withheld, not proven, or signed by no checkpoint",
+            usize::try_from(self.unproven()?)?,
+        );
+        Ok(())
+    }
+
+    /// How many lines are lost, withheld, not proven, or signed by no checkpoint. Without a checkpoint, all of them.
+    pub(crate) fn unproven(&self) -> Outcome<u64> {
+        if self.number("checkpoints")? == 0 {
+            return Ok(self.lines);
+        }
+        // What was refused may be proven, too. What was let through has an envelope: `read` sees to it.
+        let others = [
+            (self.number("proven")?, self.envelopes),
+            (self.number("allowed")?, self.allowed.values().copied().map(u64::from).sum()),
+            (self.number("lines")?, self.lines),
+        ];
+        let differing: u64 = others.iter().map(|(said, counted)| said.abs_diff(*counted)).sum();
+        Ok(self.number("lost")? + self.number("withheld")? + self.number("unsigned")? + differing)
+    }
+
+    fn number(&self, name: &str) -> Outcome<u64> {
+        let number = self.found.get(name).and_then(serde_json::Value::as_u64);
+        number.ok_or_else(|| format!("envelope audit verify does not say {name}").into())
+    }
+
     fn read(&mut self, line: &str) -> Outcome<()> {
         self.lines += 1;
         let entry: serde_json::Value = serde_json::from_str(line)?;
         let text = |name: &str| entry.get(name).and_then(serde_json::Value::as_str);
-        if text("type") == Some("receipt") && text("decision") == Some("allow") {
-            let nonce = entry.pointer("/envelope/nonce").and_then(serde_json::Value::as_str);
-            let mut id = Id::default();
-            Base64UrlUnpadded::decode(nonce.ok_or("a receipt without a nonce")?, &mut id)
+        if text("type") != Some("receipt") {
+            return Ok(());
+        }
+        self.envelopes += u64::from(entry.get("envelope").is_some());
+        if text("decision") == Some("allow") {
+            let said = entry.pointer("/envelope/nonce").and_then(serde_json::Value::as_str);
+            let mut nonce = Nonce::default();
+            Base64UrlUnpadded::decode(said.ok_or("a receipt without a nonce")?, &mut nonce)
                 .map_err(|error| error.to_string())?;
-            *self.allowed.entry(id).or_default() += 1;
+            let identity = text("identity").ok_or("a receipt without an identity")?;
+            *self.allowed.entry((identity.into(), nonce)).or_default() += 1;
         }
         Ok(())
     }

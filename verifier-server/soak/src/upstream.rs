@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::Outcome;
-use crate::callers::{Id, id_of};
+use crate::callers::{Id, nonce_of};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -92,7 +92,7 @@ impl Upstream {
                 }
             };
             let head = read.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |end| end + 4);
-            match read.get(head..length).and_then(id_of) {
+            match read.get(..length).and_then(|read| id(read.split_at_checked(head)?)) {
                 Some(id) => {
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += 1;
                 }
@@ -115,6 +115,13 @@ impl Upstream {
             stream.write_all(answer).await?;
         }
     }
+}
+
+/// Which call it is: the verifier says whose.
+fn id((head, body): (&[u8], &[u8])) -> Option<Id> {
+    let mut fields = std::str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(": "));
+    let (_, identity) = fields.find(|(name, _)| name.eq_ignore_ascii_case("envelope-identity"))?;
+    Some((identity.into(), nonce_of(body)?))
 }
 
 /// How long the first request is, once it is there. The gateway sends lengths.
