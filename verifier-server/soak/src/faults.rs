@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use crate::callers::{Id, Person};
+use crate::callers::{Call, Id, Person};
 use crate::client::Connection;
 use crate::honest::Caller;
 use crate::results::{Heard, Results, listed};
@@ -20,12 +20,16 @@ use crate::upstream::{Manner, Upstream};
 use crate::{Outcome, Size};
 
 const CALLERS: usize = 8;
+/// How many that were let through must be refused as `replayed` in each fault: those of at least one phase, about.
+const REPLAYED: usize = 20;
+/// By what one sees why it does not start where it cannot write.
+const REASONS: [&str; 4] = ["replay-mark", "Read-only", "Permission", "not permitted"];
 /// How long one waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let mut results = Results::new();
-    let (mut lost, mut unproven) = (0, 0);
+    let (mut lost, mut unproven, mut passed, mut missed, mut replayed) = (0, 0, 0, Vec::new(), usize::MAX);
     let faults: [(&str, Fault); 8] = [
         ("the disk is full", Fault::FullDisk),
         ("the data directory is read-only", Fault::ReadOnly),
@@ -41,15 +45,27 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
             Stage::set(programs, fault, size).await.map_err(|error| format!("{name}: {error}"))?;
         let done = stage.play(fault).await;
         let done = match done {
-            Ok(()) => stage.count_losses().await,
+            Ok(()) => stage.count_losses(fault).await,
             Err(error) => Err(error),
         };
         stage.clear().await?;
         let losses = done.map_err(|error| format!("{name}: {error}: {:?}", stage.told))?;
         (lost, unproven) = (lost + losses.calls, unproven + losses.unproven);
+        passed += stage.again.get("200").copied().unwrap_or_default();
+        replayed = replayed.min(stage.again.get("replayed").copied().unwrap_or_default());
+        missed.extend(stage.missed.drain(..).map(|what| format!("{name}: {what}")));
+        stage.told.push(format!("sent again after they were let through: {}", listed(&stage.again)));
         results.said(name, &stage.told.join("; "));
     }
     results.none("calls lost, let through twice, or without a receipt", lost);
+    results.none("calls that were let through, sent again in a later phase, and answered by 200", passed);
+    results.at_least("those that were refused as `replayed`, in the fault with fewest", replayed as f64, {
+        REPLAYED as f64
+    });
+    for what in &missed {
+        println!("MISSED: {what}");
+    }
+    results.none("what else was demanded of one fault and missed", missed.len());
     results.none("receipts that are lost, withheld, not proven, or signed by no checkpoint", unproven);
     Ok(results)
 }
@@ -74,6 +90,12 @@ struct Stage<'a> {
     mounted: Option<PathBuf>,
     length: Duration,
     told: Vec<String>,
+    /// Calls that were let through in the phases before, the last of each.
+    kept: Vec<Call>,
+    /// What was heard when they were sent again.
+    again: Heard,
+    /// What was demanded and is not so.
+    missed: Vec<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -121,7 +143,17 @@ impl<'a> Stage<'a> {
         scene.start().await?;
         let to = scene.address;
         let callers = people.into_iter().map(|person| Caller::new(person, to, Ipv4Addr::LOCALHOST)).collect();
-        let mut stage = Self { upstream, scene, callers, mounted, length: size.fault, told: Vec::new() };
+        let mut stage = Self {
+            upstream,
+            scene,
+            callers,
+            mounted,
+            length: size.fault,
+            told: Vec::new(),
+            kept: Vec::new(),
+            again: Heard::new(),
+            missed: Vec::new(),
+        };
         stage.until("200").await?;
         Ok(stage)
     }
@@ -222,9 +254,12 @@ impl<'a> Stage<'a> {
                         "broken pipe",
                     ],
                 )?;
-                self.told.push(format!("exit status {:?}", self.scene.ended().await?));
+                let code = self.scene.ended().await?;
+                self.told.push(format!("exit status {code:?}"));
+                self.demand(code == Some(0), format!("it ended with {code:?}"));
                 self.scene.start().await?;
-                self.until("200").await
+                self.until("200").await?;
+                self.only("started anew", &["200"]).await
             }
         }
     }
@@ -239,6 +274,8 @@ impl<'a> Stage<'a> {
         if code != Some(2) {
             return Err(format!("it starts on a directory that it cannot write to: {code:?}: {log}").into());
         }
+        let says_why = log.contains(&shown(&self.scene.data)) || REASONS.iter().any(|why| log.contains(why));
+        self.demand(says_why, format!("it does not say why it does not start: {log}"));
         self.told.push("started there: exit status 2, and why".into());
         Ok(())
     }
@@ -263,11 +300,28 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Everybody calls for a while, and hears nothing else than that.
+    /// Everybody calls for a while, and hears nothing else than that. What was let through before is sent again first.
     async fn only(&mut self, when: &str, due: &[&str]) -> Outcome<()> {
+        self.send_again().await?;
         let (callers, heard) = load(std::mem::take(&mut self.callers), self.length).await?;
         self.callers = callers;
         self.tell(when, &heard, due)
+    }
+
+    /// Sends again what was let through in the phases before, over a connection that is there: there may be no room for another.
+    async fn send_again(&mut self) -> Outcome<()> {
+        self.kept.extend(self.callers.iter_mut().flat_map(Caller::take_last));
+        let caller = self.callers.first_mut().ok_or("nobody calls")?;
+        for call in &self.kept {
+            *self.again.entry(caller.send_again(call).await).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn demand(&mut self, is_met: bool, what: String) {
+        if !is_met {
+            self.missed.push(what);
+        }
     }
 
     fn tell(&mut self, when: &str, heard: &Heard, due: &[&str]) -> Outcome<()> {
@@ -278,7 +332,8 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    async fn count_losses(&mut self) -> Outcome<Losses> {
+    async fn count_losses(&mut self, fault: Fault) -> Outcome<Losses> {
+        self.send_again().await?;
         self.scene.end(Signal::TERM).await?;
         let (seen, receipts) = (self.upstream.take_seen(), self.scene.receipts().await?);
         let accepted: HashSet<Id> =
@@ -286,6 +341,12 @@ impl<'a> Stage<'a> {
         let twice = seen.values().filter(|times| **times > 1).count();
         let without = seen.keys().filter(|id| !receipts.allowed.contains_key(*id)).count();
         let lost = accepted.iter().filter(|id| !seen.contains_key(*id)).count();
+        if fault == Fault::Term {
+            // Whoever ends in order answers what has gone on to the upstream.
+            let unanswered = self.callers.iter().flat_map(|caller| &caller.log.unanswered);
+            let gone_on = unanswered.filter(|id| seen.contains_key(*id)).count();
+            self.demand(gone_on == 0, format!("{gone_on} calls that reached the upstream were not answered"));
+        }
         println!(
             "  {} accepted, {} arrived, {} receipts: {twice} twice, {without} without, {lost} lost",
             accepted.len(),

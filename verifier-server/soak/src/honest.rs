@@ -1,6 +1,6 @@
 //! Callers that do nothing wrong: they sign, call, and sign again where they are told to.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use crate::client::{Answer, Connection};
 use crate::trouble::Accepted;
 
 pub(crate) const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+
+/// Of what each was let through with, how much is kept to be sent again.
+const LAST: usize = 3;
 
 /// When callers stop.
 #[derive(Clone, Default)]
@@ -57,6 +60,8 @@ pub(crate) struct Log {
     pub(crate) owed: usize,
     /// Answers other than 200, and connections that ended, by what was said.
     pub(crate) said: Vec<String>,
+    /// The calls of which nobody knows what became: the connection ended.
+    pub(crate) unanswered: HashSet<Id>,
 }
 
 impl Log {
@@ -65,6 +70,7 @@ impl Log {
         self.took.extend(other.took);
         self.owed += other.owed;
         self.said.extend(other.said);
+        self.unanswered.extend(other.unanswered);
     }
 
     /// The least that so many hundredths of the calls did not exceed, in microseconds.
@@ -85,12 +91,13 @@ pub(crate) struct Caller {
     to: SocketAddr,
     from: Ipv4Addr,
     connection: Option<Connection>,
+    last: VecDeque<Call>,
     pub(crate) log: Log,
 }
 
 impl Caller {
     pub(crate) fn new(person: Arc<Person>, to: SocketAddr, from: Ipv4Addr) -> Self {
-        Self { person, to, from, connection: None, log: Log::default() }
+        Self { person, to, from, connection: None, last: VecDeque::new(), log: Log::default() }
     }
 
     /// One call, until it is accepted; gives the one that was.
@@ -132,15 +139,37 @@ impl Caller {
         Ok(match self.try_once(&call.bytes).await {
             Ok(answer) => {
                 if answer.status == 200 {
-                    self.log.accepted.insert(call.id);
+                    self.log.accepted.insert(call.id.clone());
+                    self.last.truncate(LAST - 1);
+                    self.last.push_front(call);
                 }
                 answer.said()
             }
             Err(error) => {
                 self.connection = None;
+                self.log.unanswered.insert(call.id);
                 error.kind().to_string()
             }
         })
+    }
+
+    /// Sends what was sent before; gives what came of it. What nobody answers is tried some times.
+    pub(crate) async fn send_again(&mut self, call: &Call) -> String {
+        let mut said = String::new();
+        for _ in 0..20 {
+            match self.try_once(&call.bytes).await {
+                Ok(answer) => return answer.said(),
+                Err(error) => said = error.kind().to_string(),
+            }
+            self.connection = None;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        said
+    }
+
+    /// The last that were accepted, since this was asked.
+    pub(crate) fn take_last(&mut self) -> VecDeque<Call> {
+        std::mem::take(&mut self.last)
     }
 
     async fn try_once(&mut self, bytes: &[u8]) -> io::Result<Answer> {
