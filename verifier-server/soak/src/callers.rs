@@ -1,7 +1,7 @@
 //! Who calls: people whose call keys are certified, and what they send.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use envelope_core::{Algorithm, Grant, Issue, Request, Signer, SigningKey, Timestamp};
@@ -41,6 +41,8 @@ pub(crate) struct Person {
 pub(crate) struct Call {
     pub(crate) id: Id,
     pub(crate) bytes: Vec<u8>,
+    /// When it was made.
+    pub(crate) signed: Instant,
 }
 
 /// The nonce of a call, which its body says, too.
@@ -109,7 +111,7 @@ impl Person {
         bytes.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         let mut bytes = bytes.into_bytes();
         bytes.extend(body);
-        Ok(Call { id: (Arc::clone(&self.name), nonce), bytes })
+        Ok(Call { id: (Arc::clone(&self.name), nonce), bytes, signed: Instant::now() })
     }
 }
 

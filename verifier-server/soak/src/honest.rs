@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::Outcome;
 use crate::callers::{Call, Draft, Id, Person};
 use crate::client::{Answer, Connection};
-use crate::trouble::Accepted;
+use crate::trouble::Kept;
 
 pub(crate) const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
@@ -49,6 +49,19 @@ impl Stop {
     }
 }
 
+/// Something other than what is due, of one call.
+pub(crate) struct Odd {
+    pub(crate) signed: Instant,
+    pub(crate) heard: Instant,
+    pub(crate) what: String,
+}
+
+impl Odd {
+    pub(crate) fn of(call: &Call, what: String) -> Self {
+        Self { signed: call.signed, heard: Instant::now(), what }
+    }
+}
+
 /// What became of one's calls.
 #[derive(Default)]
 pub(crate) struct Log {
@@ -59,7 +72,7 @@ pub(crate) struct Log {
     /// How many were due and not accepted before the end.
     pub(crate) owed: usize,
     /// Answers other than 200, and connections that ended, by what was said.
-    pub(crate) said: Vec<String>,
+    pub(crate) said: Vec<Odd>,
     /// The calls of which nobody knows what became: the connection ended.
     pub(crate) unanswered: HashSet<Id>,
 }
@@ -92,12 +105,22 @@ pub(crate) struct Caller {
     from: Ipv4Addr,
     connection: Option<Connection>,
     last: VecDeque<Call>,
+    /// Calls that were sent and whose answer was lost.
+    lost: Vec<Call>,
     pub(crate) log: Log,
 }
 
 impl Caller {
     pub(crate) fn new(person: Arc<Person>, to: SocketAddr, from: Ipv4Addr) -> Self {
-        Self { person, to, from, connection: None, last: VecDeque::new(), log: Log::default() }
+        Self {
+            person,
+            to,
+            from,
+            connection: None,
+            last: VecDeque::new(),
+            lost: Vec::new(),
+            log: Log::default(),
+        }
     }
 
     /// One call, until it is accepted; gives the one that was.
@@ -119,12 +142,15 @@ impl Caller {
                     return Ok(call);
                 }
                 Ok(answer) => {
-                    self.log.said.push(answer.said());
+                    self.log.said.push(Odd::of(&call, answer.said()));
                     Duration::from_secs(answer.retry_after.unwrap_or(1).min(1))
                 }
                 Err(error) => {
                     self.connection = None;
-                    self.log.said.push(error.kind().to_string());
+                    self.log.said.push(Odd::of(&call, error.kind().to_string()));
+                    if error.kind() != io::ErrorKind::ConnectionRefused {
+                        self.lost.push(call);
+                    }
                     Duration::from_millis(20)
                 }
             };
@@ -226,20 +252,32 @@ pub(crate) async fn calls_at_once(
     people: &[Arc<Person>],
     to: SocketAddr,
     stop: &Stop,
-    accepted: &Accepted,
+    kept: &Kept,
 ) -> Outcome<Vec<Log>> {
     let mut calling = JoinSet::new();
     for person in people {
         let (mut caller, stop) = (Caller::new(Arc::clone(person), to, FROM), stop.clone());
-        let accepted = accepted.clone();
+        let kept = kept.clone();
         calling.spawn(async move {
-            while !stop.is_said() {
-                let call = caller.call(Instant::now()).await?;
-                if caller.log.took.len() % 8 == 0 {
-                    accepted.keep(call);
+            loop {
+                let begin = Instant::now();
+                tokio::select! {
+                    biased;
+                    () = stop.said() => {
+                        // Whoever waits in vain must be seen, too.
+                        caller.log.took.push(begin.elapsed());
+                        caller.log.owed += 1;
+                        return Outcome::Ok(caller.log);
+                    }
+                    called = caller.call(begin) => {
+                        let call = called?;
+                        if caller.log.took.len() % 8 == 0 {
+                            kept.accepted.keep(call);
+                        }
+                    }
                 }
+                caller.lost.drain(..).for_each(|call| kept.lost.keep(call));
             }
-            Outcome::Ok(caller.log)
         });
     }
     all(calling).await

@@ -5,18 +5,21 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::callers::Person;
-use crate::honest::{Stop, calls_at_once, together};
+use crate::honest::{Odd, Stop, calls_at_once, together};
 use crate::results::{Results, listed};
 use crate::scene::{Programs, Scene};
-use crate::trouble::{self, Accepted, Kind};
+use crate::trouble::{self, Kept, Kind, ToldOf};
 use crate::upstream::Upstream;
 use crate::{Outcome, Size};
 
 const PEOPLE: usize = 32;
 const MEBIBYTE: f64 = 1_048_576.0;
-/// What an honest caller may hear while the verifier begins anew.
+/// What a caller may hear while the verifier begins anew, and for how long after it was killed.
 const BEGINNING: [&str; 5] =
     ["replay-unavailable", "connection refused", "connection reset", "unexpected end of file", "broken pipe"];
+const ANEW: Duration = Duration::from_secs(12);
+/// The longest that an honest call may take, in seconds: where the verifier is killed, and where it is left alone.
+const LONGEST: [f64; 2] = [15.0, 2.0];
 
 pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Outcome<Results> {
     let upstream = Upstream::start().await?;
@@ -26,28 +29,30 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
     let mut scene = Scene::new(programs, &lines)?;
     scene.start().await?;
     let troublemaker = people.pop().ok_or("nobody")?;
+    // Whoever has just begun refuses what was signed before.
+    tokio::time::sleep(Duration::from_secs(2)).await;
 
-    let (accepted, stop, begin) = (Accepted::default(), Stop::default(), Instant::now());
+    let (kept, stop, begin) = (Kept::default(), Stop::default(), Instant::now());
     let to = scene.address;
     let watching = async {
-        let (mut memory, mut kills, mut killed) = (Vec::new(), 0, Instant::now());
+        let (mut memory, mut kills, mut killed) = (Vec::new(), Kills::default(), Instant::now());
         while begin.elapsed() < size.mixed {
             tokio::time::sleep(Duration::from_secs(1)).await;
             memory.push(scene.memory()? as f64 / MEBIBYTE);
             if is_killed && killed.elapsed() >= size.kill {
                 killed = Instant::now();
+                kills.0.push(killed);
                 scene.end(Signal::KILL).await?;
                 scene.start().await?;
-                kills += 1;
             }
         }
         stop.say();
         Outcome::Ok((memory, kills))
     };
-    let calling = calls_at_once(&people, to, &stop, &accepted);
-    let troubling = trouble::make(to, &troublemaker, &accepted, &stop);
-    let (watched, logs, heard) = tokio::join!(watching, calling, troubling);
-    let ((memory, kills), logs, heard) = (watched?, logs?, heard?);
+    let calling = calls_at_once(&people, to, &stop, &kept);
+    let troubling = trouble::make(to, &troublemaker, &kept, &stop);
+    let (watched, logs, told) = tokio::join!(watching, calling, troubling);
+    let ((memory, kills), logs, told) = (watched?, logs?, told?);
     let seconds = begin.elapsed().as_secs_f64();
     scene.end(Signal::TERM).await?;
 
@@ -55,19 +60,23 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
     let (log, evenness) = together(logs);
     results.row("length", seconds, "s");
     if is_killed {
-        results.count("killed and started anew", kills);
+        results.count("killed and started anew", kills.0.len());
     }
     results.row("accepted calls of honest callers", log.accepted.len() as f64 / seconds, "1/s");
     results.row("an honest call until it is accepted: median", log.percentile(50) / 1e3, "ms");
     results.row("an honest call until it is accepted: 99th percentile", log.percentile(99) / 1e3, "ms");
-    results.row("the longest", log.longest().as_secs_f64(), "s");
-    for (kind, said) in &heard {
-        results.said(kind.name(), &listed(said));
-    }
-    judge_trouble(&mut results, &heard);
-    results.none("honest callers who heard anything else than that it begins anew", {
-        log.said.iter().filter(|said| !BEGINNING.contains(&said.as_str())).count()
+    let [killed, left_alone] = LONGEST;
+    results.at_most("the longest, in seconds", log.longest().as_secs_f64(), {
+        if is_killed { killed } else { left_alone }
     });
+    for (kind, told) in &told {
+        results.said(kind.name(), &listed(&told.heard));
+    }
+    judge_trouble(&mut results, &told, &kills);
+    results.none(
+        "what honest callers heard besides 200, where it was not killed within 12 s before",
+        kills.count_unforgiven("honest callers", &log.said),
+    );
     results.at_least("the honest caller with fewest calls, beside the median", evenness, 0.5);
 
     let seen = upstream.take_seen();
@@ -98,18 +107,40 @@ pub(crate) async fn run(programs: &Programs, size: &Size, is_killed: bool) -> Ou
     Ok(results)
 }
 
-/// No answer is of another kind than is due, and none is a 5xx that is not about the beginning.
-fn judge_trouble(results: &mut Results, heard: &trouble::HeardOf) {
-    let is_due = |kind: Kind, what: &str| {
-        kind.due().contains(&what) || BEGINNING.contains(&what) || (kind == Kind::CutOff && what == "nothing")
-    };
-    let wrong: usize = heard
-        .iter()
-        .flat_map(|(kind, said)| said.iter().filter(|(what, _)| !is_due(*kind, what)).map(|(_, count)| count))
-        .sum();
+/// When the verifier was killed.
+#[derive(Default)]
+struct Kills(Vec<Instant>);
+
+impl Kills {
+    /// Whether it is only that the verifier has begun anew. What was signed before that is refused as long as it has not expired.
+    fn forgive(&self, odd: &Odd) -> bool {
+        let at = if odd.what == "replay-unavailable" { odd.signed } else { odd.heard };
+        let is_after = |killed: &Instant| *killed <= odd.heard && at <= *killed + ANEW;
+        BEGINNING.contains(&odd.what.as_str()) && self.0.iter().any(is_after)
+    }
+
+    fn count_unforgiven(&self, whose: &str, all: &[Odd]) -> usize {
+        let unforgiven: Vec<_> = all.iter().filter(|odd| !self.forgive(odd)).collect();
+        for odd in unforgiven.iter().take(5) {
+            println!("WRONG: {whose}: {}", odd.what);
+        }
+        unforgiven.len()
+    }
+}
+
+/// No answer is another one than is due, and of each kind there is one that shows that it was tried.
+fn judge_trouble(results: &mut Results, told: &ToldOf, kills: &Kills) {
+    let wrong = told.iter().map(|(kind, told)| kills.count_unforgiven(kind.name(), &told.odd)).sum();
     results.none("other answers than are due", wrong);
-    let tried = Kind::ALL.iter().filter(|kind| heard.get(kind).is_some_and(|said| !said.is_empty())).count();
-    results.at_least("kinds of trouble that were made", tried as f64, Kind::ALL.len() as f64);
+    let is_tried = |kind: &&Kind| {
+        told.get(kind).is_some_and(|told| kind.wanted().iter().any(|what| told.heard.contains_key(*what)))
+    };
+    let tried = Kind::ALL.iter().filter(is_tried).count();
+    results.at_least(
+        "kinds of trouble of which an answer was heard that is due",
+        tried as f64,
+        Kind::ALL.len() as f64,
+    );
 }
 
 /// What the verifier holds at the most in the last quarter, beside the second, when the replay cache is as full as it gets.
