@@ -2,7 +2,8 @@
 //!
 //! Each begins as a valid call of somebody who is trusted, so that what it is refused for is what was changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +38,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     for task in 0..TASKS {
         let (person, found, to, count) =
             (Arc::clone(&person), Arc::clone(&found), scene.address, size.malformed / TASKS);
-        sending.spawn(async move { send(&person, to, count, Random(SEED ^ task as u64), &found).await });
+        sending.spawn(async move { send(&person, to, count, Random::of(SEED ^ task as u64), &found).await });
     }
     while let Some(done) = sending.join_next().await {
         done??;
@@ -52,7 +53,10 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     let mut results = Results::new();
     let all = found.refused.values().sum();
-    results.count("malformed requests, each made by another change of a valid one", all);
+    results.count("malformed requests, each a valid one with a change", all);
+    // A valid one is signed anew each time, so that these differ whatever is changed.
+    results.count("of these different from each other", found.sent.len());
+    results.count("changes that are different from each other", found.changes.len());
     results.count("kinds of changes", CHANGES.len());
     for (code, count) in &found.refused {
         results.count(&format!("refused as `{code}`"), *count);
@@ -65,7 +69,7 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
         all as f64,
         size.malformed as f64,
     );
-    results.none("requests that were not", found.wrong.len());
+    results.none("requests that were not, or whose connection ended without an answer", found.wrong.len());
     results.none("requests that reached the upstream", arrived);
     results.none("the same without a change, refused", usize::from(valid.status != 200));
     receipts.judge(&mut results)?;
@@ -76,6 +80,10 @@ pub(crate) async fn run(programs: &Programs, size: &Size) -> Outcome<Results> {
 struct Found {
     refused: BTreeMap<Code, usize>,
     wrong: Vec<String>,
+    /// Hashes of what was sent.
+    sent: HashSet<u64>,
+    /// Hashes of what was changed, and how.
+    changes: HashSet<u64>,
 }
 
 async fn send(
@@ -87,20 +95,20 @@ async fn send(
 ) -> Outcome<()> {
     let mut connection = None;
     for number in 0..count {
+        random.drawn.clear();
         let (name, change) = random.one_of(CHANGES).ok_or("no changes")?;
         let mut request = Request::of(&person.sign(Draft { length: 100, ..Draft::default() })?.bytes)?;
         change(&mut request, &mut random);
-        let answer = match exchange(&mut connection, to, &request).await {
-            // The answer before may have been the last on a connection.
-            Err(_) if connection.take().is_some() => exchange(&mut connection, to, &request).await,
-            answer => answer,
-        };
+        // Nothing is sent again: whoever keeps a connection open answers what comes on it.
+        let answer = exchange(&mut connection, to, &request).await;
         if request.is_last || answer.as_ref().map_or(true, |answer| answer.closes) {
             connection = None;
         }
         let code = answer.as_ref().ok().and_then(|answer| Code::parse(answer.code.as_deref()?));
         let status = answer.as_ref().map_or(0, |answer| answer.status);
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.sent.insert(hash(&request.bytes()));
+        found.changes.insert(hash(&random.drawn));
         match code {
             Some(code) if code.status() == status && (400..500).contains(&status) => {
                 *found.refused.entry(code).or_default() += 1;
@@ -130,19 +138,36 @@ async fn exchange(
     open.exchange_large(&request.bytes()).await
 }
 
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// SplitMix64.
-struct Random(u64);
+struct Random {
+    state: u64,
+    /// What was drawn for this request: it tells the changes apart.
+    drawn: Vec<usize>,
+}
 
 impl Random {
+    const fn of(seed: u64) -> Self {
+        Self { state: seed, drawn: Vec::new() }
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound.max(1)).unwrap_or(1)).unwrap_or_default()
+        let drawn =
+            usize::try_from(self.next() % u64::try_from(bound.max(1)).unwrap_or(1)).unwrap_or_default();
+        self.drawn.push(drawn);
+        drawn
     }
 
     fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
