@@ -1,6 +1,7 @@
 //! `envelope-verifier`: the gateway and forward-auth endpoint.
 
 use std::io::{IsTerminal, Write, stderr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use envelope_verifier::server::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Verifies signed request envelopes in front of a pack server
@@ -81,7 +82,7 @@ fn run(config: Config) -> Result<(), ConfigError> {
     let runtime = runtime
         .map_err(|error| ConfigError::new(format!("no threads: {error}"), "raise the limit of threads"))?;
     let served = runtime.block_on(async {
-        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        let listener = listen(config.listen).map_err(|error| {
             ConfigError::new(format!("{}: {error}", config.listen), "choose another address with --listen")
                 .at("listen")
         })?;
@@ -151,6 +152,17 @@ fn run(config: Config) -> Result<(), ConfigError> {
     served
 }
 
+/// How many connections may wait to be accepted: as many as the system takes by default. One that finds no room there tries again
+/// after a second.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// As many descriptors as the system lets this process have: the usual limit is meant for programs that wait with `select`.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
@@ -191,7 +203,7 @@ fn start_log(format: LogFormat) {
     }
 }
 
-fn announce(config: &Config, address: std::net::SocketAddr, counts: Option<(i64, i64)>, open: &[String]) {
+fn announce(config: &Config, address: SocketAddr, counts: Option<(i64, i64)>, open: &[String]) {
     let mut out = stderr().lock();
     let identities: Vec<String> = config.trust.identities().into_iter().collect();
     // A terminal that is gone is no reason not to serve.
