@@ -32,6 +32,12 @@ fn get(verifier: &Program, path: &str) -> Answer {
     verifier.send(&Http::new("GET", path, &verifier.authority()))
 }
 
+/// Whether something holds before long.
+fn soon(holds: &dyn Fn() -> bool) -> bool {
+    let mut rounds = (0..100).map(|_| std::thread::sleep(std::time::Duration::from_millis(100)));
+    rounds.any(|()| holds())
+}
+
 /// The samples of the page, by name and labels as they stand there.
 fn samples(page: &str) -> BTreeMap<String, f64> {
     let lines = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -123,10 +129,6 @@ fn ready_is_not_live() {
         let told = serde_json::json!({"status": "unavailable", "failing": failing});
         (answer.status, answer.json()) == (503, told)
     };
-    let soon = |holds: &dyn Fn() -> bool| {
-        let mut rounds = (0..100).map(|_| std::thread::sleep(std::time::Duration::from_millis(100)));
-        rounds.any(|()| holds())
-    };
     // A call is refused, since its receipt cannot be written; the mark cannot be, either.
     verifier.limit_files(Some(0));
     let call = || verifier.send(&alice.post(&verifier.authority(), TARGET, "{}"));
@@ -154,6 +156,8 @@ fn the_page_says_what_happened_and_not_who() {
         verifier.send(request);
     }
     assert_eq!(exchange(verifier.address, b"x\r\n\r\n").status, 400);
+    // Whose log it is, a checkpoint, five decisions: nobody waits for the lines of refusals.
+    assert!(soon(&|| support::audit::lines(data.path()).len() >= 7));
     let answer = get(&verifier, "/metrics");
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let page = samples(&answer.body);
@@ -187,7 +191,6 @@ fn the_page_says_what_happened_and_not_who() {
     assert_eq!(value("envelope_key_cache_certificates"), 1.0);
     assert_eq!(value("envelope_key_cache_hits_total"), 3.0);
     assert!(value("envelope_key_cache_misses_total") >= 1.0);
-    // Whose log it is, a checkpoint, five decisions.
     assert!(value("envelope_audit_lines_total") >= 7.0);
     assert_eq!((value("envelope_audit_lost_total"), value("envelope_audit_failing")), (0.0, 0.0));
     assert!(value("envelope_audit_lag_seconds") < 60.0);
