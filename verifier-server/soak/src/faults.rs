@@ -158,6 +158,13 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
+    /// The upstream is as it should be, and so are the answers.
+    async fn prompt_again(&mut self, told: &str) -> Outcome<()> {
+        self.upstream.behave(Manner::Prompt);
+        self.until("200").await?;
+        self.only(told, &["200"]).await
+    }
+
     async fn play(&mut self, fault: Fault) -> Outcome<()> {
         match fault {
             Fault::FullDisk => {
@@ -185,23 +192,17 @@ impl<'a> Stage<'a> {
                 self.upstream.behave(Manner::Gone);
                 self.until("502").await?;
                 self.only("gone", &["502"]).await?;
-                self.upstream.behave(Manner::Prompt);
-                self.until("200").await?;
-                self.only("there again", &["200"]).await
+                self.prompt_again("there again").await
             }
             Fault::Silent => {
                 self.upstream.behave(Manner::Silent);
                 self.only("silent for longer than --upstream-timeout", &["504"]).await?;
-                self.upstream.behave(Manner::Prompt);
-                self.until("200").await?;
-                self.only("prompt again", &["200"]).await
+                self.prompt_again("prompt again").await
             }
             Fault::Cutting => {
                 self.upstream.behave(Manner::Cutting);
                 self.only("cutting: a 200 that ends before its length", &["unexpected end of file"]).await?;
-                self.upstream.behave(Manner::Prompt);
-                self.until("200").await?;
-                self.only("whole again", &["200"]).await
+                self.prompt_again("whole again").await
             }
             Fault::Clock => {
                 let clock = self.scene.directory().join("clock");

@@ -89,6 +89,7 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::recent::MOST;
 
     const BAD: Refusal = Refusal::new(Code::Unauthenticated, "no good");
 
@@ -123,5 +124,18 @@ mod tests {
         assert!(attempts.check_at(b, now).is_err());
         assert!(attempts.check_at(c, now).is_ok());
         assert_eq!(network(IpAddr::V6(std::net::Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped())), address(1));
+    }
+
+    #[test]
+    fn what_is_counted_is_bounded() {
+        let (attempts, now) = (Attempts::new(2), Instant::now());
+        for last in 0..u32::try_from(MOST).unwrap_or(u32::MAX) + 10 {
+            attempts.bad_at(IpAddr::from(std::net::Ipv4Addr::from(last)), BAD, now);
+        }
+        let counted =
+            |attempts: &Attempts| attempts.counts.lock().map(|counts| counts.len()).unwrap_or_default();
+        assert_eq!(counted(&attempts), MOST);
+        attempts.bad_at(address(1), BAD, now + WINDOW);
+        assert_eq!(counted(&attempts), 1);
     }
 }

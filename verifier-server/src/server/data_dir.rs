@@ -20,7 +20,7 @@ const AHEAD: u64 = Window::SKEW + 2;
 const BEAT: Duration = Duration::from_secs(1);
 
 /// The directory, while this process has it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct DataDir(Arc<Inner>);
 
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl DataDir {
     }
 
     /// Lets nothing pass any more, and writes down what was really accepted, so that the next run can begin at once.
-    pub fn close(&self) {
+    pub fn close(self) {
         if let Err(error) = self.0.close() {
             // The mark that was reserved holds all the same.
             tracing::warn!(%error, "the replay mark cannot be written");

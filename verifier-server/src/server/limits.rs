@@ -100,6 +100,18 @@ impl InFlight {
         Ok(place)
     }
 
+    /// So many bytes of the memory for bodies are of the share of a client.
+    fn share(&self, client: &Client, bytes: usize) -> Result<(), Refusal> {
+        let mut clients = self.clients();
+        let used = clients.entry(client.clone()).or_default();
+        if used.bytes.saturating_add(bytes) > self.most_bytes_of_one {
+            give_back(&mut clients, client, |_| ());
+            return Err(NO_SHARE);
+        }
+        used.bytes += bytes;
+        Ok(())
+    }
+
     fn clients(&self) -> MutexGuard<'_, HashMap<Client, Used>> {
         self.by_client.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,19 +229,6 @@ impl Room {
     }
 }
 
-impl InFlight {
-    fn share(&self, client: &Client, bytes: usize) -> Result<(), Refusal> {
-        let mut clients = self.clients();
-        let used = clients.entry(client.clone()).or_default();
-        if used.bytes.saturating_add(bytes) > self.most_bytes_of_one {
-            give_back(&mut clients, client, |_| ());
-            return Err(NO_SHARE);
-        }
-        used.bytes += bytes;
-        Ok(())
-    }
-}
-
 impl Drop for Room {
     fn drop(&mut self) {
         let Taken { bytes, client } = self.taken.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -327,6 +326,7 @@ mod tests {
         drop(large);
         assert_eq!(limits.bytes(), 0);
     }
+
     #[tokio::test]
     async fn one_has_a_share_of_the_room_and_another_has_theirs() {
         let limits = Arc::new(InFlight::new(9, 9, 1000, 250));

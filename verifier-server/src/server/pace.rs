@@ -62,9 +62,12 @@ impl Pace {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test panics when it fails")]
 mod tests {
+    use std::net::IpAddr;
+
     use envelope_core::Identity;
 
     use super::*;
+    use crate::server::recent::MOST;
 
     fn client(name: &str) -> Client {
         Client::Identity(Identity::new(name).unwrap())
@@ -94,6 +97,19 @@ mod tests {
         assert_eq!(longest, Some(LONGEST));
         let later = start + LONGEST;
         assert_eq!(pace.wait(&client("alice"), later), Duration::ZERO, "it is over when they have gone");
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let (pace, start) = (Pace::new(1), Instant::now());
+        let address = |last: usize| Client::Address(IpAddr::from(u32::try_from(last).unwrap().to_be_bytes()));
+        for last in 0..MOST + 10 {
+            pace.wait(&address(last), start);
+        }
+        assert_eq!(pace.due.lock().unwrap().len(), MOST);
+        pace.wait(&address(0), start);
+        pace.wait(&address(MOST + 1), start + Duration::from_secs(1));
+        assert_eq!(pace.due.lock().unwrap().len(), 2, "who waits still, and who is new");
     }
 
     #[tokio::test(start_paused = true)]

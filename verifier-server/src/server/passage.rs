@@ -37,7 +37,7 @@ pub(super) struct Passage {
     route: Route,
     outcome: OnceLock<Outcome>,
     place: Mutex<Option<Place>>,
-    /// The memory of the body, until it is dropped, or has gone to the upstream.
+    /// The memory of the body, where there is one, until it is dropped or has gone to the upstream.
     room: Mutex<Option<Arc<Room>>>,
     /// The address that it comes from, where only one client has it.
     address: Option<IpAddr>,
@@ -55,7 +55,7 @@ impl Passage {
             route,
             outcome: OnceLock::new(),
             place: Mutex::new(place),
-            room: Mutex::new(Some(Room::new(app.in_flight(), address))),
+            room: Mutex::default(),
             address,
             is_paced: AtomicBool::new(false),
         })
@@ -117,10 +117,12 @@ async fn account(app: &App, id: &str, request: Request, next: Next) -> Response 
         }
     };
     head.extensions.insert(Arc::clone(&passage));
-    let room = passage.room().clone();
-    let body = match room {
-        Some(room) if !body.is_end_stream() => Body::new(Measured { body, room }),
-        _ => body,
+    let body = if body.is_end_stream() {
+        body
+    } else {
+        let room = Room::new(app.in_flight(), address);
+        *passage.room() = Some(Arc::clone(&room));
+        Body::new(Measured { body, room })
     };
     let response = next.run(Request::from_parts(head, body)).await;
     let mut response = settle(app, &witness, response).await;
@@ -159,6 +161,13 @@ async fn refused<B: From<Bytes>>(
     response
 }
 
+/// Waits until an address may be told of another refusal. A proxy would run out of connections, and this program with it.
+async fn tell(app: &App, peer: Option<Peer>) {
+    if let Some(address) = peer.and_then(|peer| app.proxies().direct(peer)) {
+        app.refusals().keep(&Client::at(address)).await;
+    }
+}
+
 /// The same on a connection whose place is everybody's meanwhile.
 async fn hold(app: &App, peer: Option<Peer>, seat: Option<&Seat>) {
     if let Some(seat) = seat {
@@ -167,13 +176,6 @@ async fn hold(app: &App, peer: Option<Peer>, seat: Option<&Seat>) {
     tell(app, peer).await;
     if let Some(seat) = seat {
         seat.release();
-    }
-}
-
-/// Waits until an address may be told of another refusal. A proxy would run out of connections, and this program with it.
-async fn tell(app: &App, peer: Option<Peer>) {
-    if let Some(address) = peer.and_then(|peer| app.proxies().direct(peer)) {
-        app.refusals().keep(&Client::at(address)).await;
     }
 }
 
