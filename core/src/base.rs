@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use crate::authority::Authorities;
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
-use crate::request::{COVERED, Request, is_printable, is_token, trim};
+use crate::request::{Request, Single, Singles, is_called, is_printable, is_token, trim};
 use crate::target::Target;
 
 /// The value of the `tag` parameter.
@@ -68,14 +68,16 @@ impl SignatureBase {
         if envelope.untrusted_tag() != Some(TAG) {
             return Err(Refusal::new(Code::TagRefused, "tag is not envelope/1"));
         }
-        check_components(envelope)?;
+        let covered = Covered::read(envelope)?;
+        let singles = &envelope.singles;
         let target = request.target()?;
-        let authority = authorities.find(request.addressed()?)?;
-        check_coverage(envelope, request)?;
+        let authority = authorities.find(request.addressed(singles.value(Single::Host))?)?;
+        covered.check(envelope, request)?;
 
+        let message = Message { request, singles, target, authority };
         let mut base = BaseWriter::with_capacity(room(request, envelope.signature_params));
         for component in &envelope.components {
-            write_component(&mut base, &component.name, request, &target, authority)?;
+            message.write(&component.name, &mut base)?;
         }
         Ok(Self { text: base.finish(envelope.signature_params), authority: Arc::clone(authority) })
     }
@@ -99,78 +101,112 @@ pub(crate) fn room(request: &Request<'_>, signature_params: &str) -> usize {
     fields + request.raw_target().len() + signature_params.len() + 256
 }
 
-fn check_components(envelope: &Envelope<'_>) -> Result<(), Refusal> {
-    for component in &envelope.components {
-        let name = component.name.as_ref();
-        if !component.parameters.is_empty() {
-            return Err(Refusal::new(Code::ComponentRefused, "a covered component has a parameter"));
-        }
-        let accepted = if name.starts_with('@') {
-            DERIVED.contains(&name)
-        } else {
-            !matches!(name, "signature" | "signature-input")
-                && is_token(name)
-                && !name.bytes().any(|byte| byte.is_ascii_uppercase())
-        };
-        if !accepted {
-            return Err(Refusal::new(
-                Code::ComponentRefused,
-                "a covered component is not one of the profile",
-            ));
-        }
-    }
-    Ok(())
+/// What is covered of the parts of a request that the profile knows by name, a bit for each.
+#[derive(Default)]
+struct Covered {
+    derived: u8,
+    singles: u16,
 }
 
-fn check_coverage(envelope: &Envelope<'_>, request: &Request<'_>) -> Result<(), Refusal> {
-    let not_covered = |detail| Err(Refusal::new(Code::NotCovered, detail));
-    if !DERIVED.iter().all(|name| envelope.covers(name)) {
-        return not_covered("@method, @authority, @path and @query are not all covered");
+impl Covered {
+    /// Refuses components that the profile does not have.
+    fn read(envelope: &Envelope<'_>) -> Result<Self, Refusal> {
+        let mut covered = Self::default();
+        for component in &envelope.components {
+            if !component.parameters.is_empty() {
+                return Err(Refusal::new(Code::ComponentRefused, "a covered component has a parameter"));
+            }
+            if !covered.add(&component.name) {
+                return Err(Refusal::new(
+                    Code::ComponentRefused,
+                    "a covered component is not one of the profile",
+                ));
+            }
+        }
+        Ok(covered)
     }
-    for name in COVERED {
-        if request.values(name).next().is_some() && !envelope.covers(name) {
+
+    /// Whether the profile has it.
+    fn add(&mut self, name: &str) -> bool {
+        if name.starts_with('@') {
+            let known = DERIVED.iter().position(|derived| *derived == name);
+            self.derived |= known.map_or(0, |at| 1 << at);
+            return known.is_some();
+        }
+        match Single::named(name) {
+            Some(Single::Signature | Single::SignatureInput) => false,
+            Some(single) => {
+                self.singles |= single.bit();
+                true
+            }
+            None => is_token(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase()),
+        }
+    }
+
+    /// Refuses when something is missing, here or in the request.
+    fn check(&self, envelope: &Envelope<'_>, request: &Request<'_>) -> Result<(), Refusal> {
+        let not_covered = |detail| Err(Refusal::new(Code::NotCovered, detail));
+        if self.derived != (1 << DERIVED.len()) - 1 {
+            return not_covered("@method, @authority, @path and @query are not all covered");
+        }
+        let there = envelope.singles.bits();
+        if Single::COVERED.iter().any(|single| single.bit() & there & !self.singles != 0) {
             return not_covered("a header field that must be covered is not");
         }
-    }
-    for component in &envelope.components {
-        let name = component.name.as_ref();
-        if !name.starts_with('@')
-            && !request.fields().iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
-        {
+        let is_there = |name: &str| {
+            name.starts_with('@')
+                || Single::named(name).is_some()
+                || request.fields().iter().any(|(known, _)| is_called(known, name))
+        };
+        let mut names = envelope.components.iter().map(|component| component.name.as_ref());
+        if self.singles & !there != 0 || !names.all(is_there) {
             return not_covered("a covered header field is not in the request");
         }
+        Ok(())
     }
-    Ok(())
 }
 
-/// One line of the base, for a signer and a verifier alike.
-pub(crate) fn write_component(
-    base: &mut BaseWriter,
-    name: &str,
-    request: &Request<'_>,
-    target: &Target<'_>,
-    authority: &str,
-) -> Result<(), Refusal> {
-    match name {
-        "@method" => base.component(name, request.method()),
-        "@authority" => base.component(name, authority),
-        "@path" => base.component(name, target.path()),
-        "@query" => {
-            base.text.extend(["\"@query\": ?", target.query().unwrap_or_default(), "\n"]);
-        }
-        _ => {
-            base.text.extend(["\"", name, "\": "]);
-            let lines = request.fields().iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-            for (index, (_, value)) in lines.enumerate() {
-                if index > 0 {
-                    base.text.push_str(", ");
-                }
-                base.text.push_str(printable(trim(value))?);
+/// What the lines of a base are made from, for a signer and a verifier alike.
+pub(crate) struct Message<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) singles: &'a Singles<'a>,
+    pub(crate) target: Target<'a>,
+    pub(crate) authority: &'a str,
+}
+
+impl Message<'_> {
+    /// One line of the base.
+    pub(crate) fn write(&self, name: &str, base: &mut BaseWriter) -> Result<(), Refusal> {
+        match name {
+            "@method" => base.component(name, self.request.method()),
+            "@authority" => base.component(name, self.authority),
+            "@path" => base.component(name, self.target.path()),
+            "@query" => {
+                base.text.extend(["\"@query\": ?", self.target.query().unwrap_or_default(), "\n"]);
             }
-            base.text.push('\n');
+            _ => match Single::named(name) {
+                Some(single) => {
+                    base.component(name, printable(self.singles.value(single).unwrap_or_default())?);
+                }
+                None => self.write_lines(name, base)?,
+            },
         }
+        Ok(())
     }
-    Ok(())
+
+    /// A field of which there may be several lines.
+    fn write_lines(&self, name: &str, base: &mut BaseWriter) -> Result<(), Refusal> {
+        base.text.extend(["\"", name, "\": "]);
+        let lines = self.request.fields().iter().filter(|(known, _)| is_called(known, name));
+        for (index, (_, value)) in lines.enumerate() {
+            if index > 0 {
+                base.text.push_str(", ");
+            }
+            base.text.push_str(printable(trim(value))?);
+        }
+        base.text.push('\n');
+        Ok(())
+    }
 }
 
 fn printable(value: &[u8]) -> Result<&str, Refusal> {

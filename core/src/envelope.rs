@@ -7,7 +7,7 @@ use crate::digest::ContentDigest;
 use crate::error::{Code, Refusal};
 use crate::field::{Component, Item, Reader};
 use crate::key::Signature;
-use crate::request::Request;
+use crate::request::{Request, Single, Singles};
 use crate::time::Timestamp;
 
 const MAX_COMPONENTS: usize = 64;
@@ -26,6 +26,8 @@ pub struct Envelope<'a> {
     pub(crate) signature: Signature,
     pub(crate) signature_key: Option<SignatureKey<'a>>,
     pub(crate) content_digest: ContentDigest,
+    /// The fields of the request that are there once, those of the envelope among them.
+    pub(crate) singles: Singles<'a>,
 }
 
 /// The parameters of `Signature-Input`, as claimed.
@@ -53,7 +55,9 @@ pub(crate) enum SignatureKey<'a> {
 /// Whether a request is to be verified as an envelope: it carries any of the three fields (spec, section 6).
 #[must_use]
 pub fn is_enveloped(request: &Request<'_>) -> bool {
-    ["signature", "signature-input", "signature-key"].iter().any(|name| request.values(name).next().is_some())
+    [Single::Signature, Single::SignatureInput, Single::SignatureKey]
+        .iter()
+        .any(|single| request.values(single.name()).next().is_some())
 }
 
 impl<'a> Envelope<'a> {
@@ -62,21 +66,29 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`Code::Malformed`], [`Code::Duplicate`], [`Code::TooLarge`].
     pub fn parse(request: &Request<'a>) -> Result<Self, Refusal> {
-        request.check()?;
-        let input = request.only("signature-input")?.ok_or(malformed("Signature-Input is missing"))?;
-        let signature = request.only("signature")?.ok_or(malformed("Signature is missing"))?;
+        let singles = request.singles()?;
+        let input = singles.value(Single::SignatureInput).ok_or(malformed("Signature-Input is missing"))?;
+        let signature = singles.value(Single::Signature).ok_or(malformed("Signature is missing"))?;
 
         let (label, components, signature_params, parameters) = read_input(input)?;
         let signature = read_signature(signature, label)?;
-        let signature_key = match request.only("signature-key")? {
+        let signature_key = match singles.value(Single::SignatureKey) {
             Some(value) => Some(read_key(value, label)?),
             None => None,
         };
-        let content_digest = match request.only("content-digest")? {
+        let content_digest = match singles.value(Single::ContentDigest) {
             Some(value) => ContentDigest::parse(value)?,
             None => ContentDigest::default(),
         };
-        Ok(Self { components, parameters, signature_params, signature, signature_key, content_digest })
+        Ok(Self {
+            components,
+            parameters,
+            signature_params,
+            signature,
+            signature_key,
+            content_digest,
+            singles,
+        })
     }
 
     /// `created`, as claimed.
@@ -121,11 +133,6 @@ impl<'a> Envelope<'a> {
     /// The names of the covered components, as claimed, in order.
     pub fn untrusted_components(&self) -> impl Iterator<Item = &str> {
         self.components.iter().map(|component| component.name.as_ref())
-    }
-
-    /// Whether a field called `name`, in lower case, is covered.
-    pub(crate) fn covers(&self, name: &str) -> bool {
-        self.components.iter().any(|component| component.name == name)
     }
 }
 

@@ -5,7 +5,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use base64ct::{Base64, Encoding};
+use base64::DecodeSliceError;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Code, Refusal};
 use crate::request::is_printable;
@@ -166,23 +168,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A byte sequence (section 3.3.5), in strict base64.
+    /// A byte sequence (section 3.3.5), in strict base64. Nothing in a field is secret, so it takes a table.
     ///
     /// # Errors
     /// [`Code::Malformed`].
     pub fn bytes(&mut self) -> Result<Vec<u8>, Refusal> {
-        Base64::decode_vec(self.encoded()?).map_err(|_| NOT_BASE64)
+        STANDARD.decode(self.encoded()?).map_err(|_| NOT_BASE64)
     }
 
-    /// A byte sequence of `N` bytes; `wrong_length` for another one.
+    /// A byte sequence of `N` bytes, 64 at most; `wrong_length` for another one.
     pub(crate) fn array<const N: usize>(&mut self, wrong_length: &'static str) -> Result<[u8; N], Refusal> {
         let encoded = self.encoded()?;
-        let mut bytes = [0; N];
-        match Base64::decode(encoded, &mut bytes) {
-            Ok(read) if read.len() == N => Ok(bytes),
-            Err(base64ct::Error::InvalidEncoding) => Err(NOT_BASE64),
-            _ => Err(malformed(wrong_length)),
-        }
+        // Room for whole groups of three, which the library demands.
+        let mut bytes = [0; 66];
+        let read = STANDARD.decode_slice(encoded, &mut bytes).map_err(|error| match error {
+            DecodeSliceError::DecodeError(_) => NOT_BASE64,
+            DecodeSliceError::OutputSliceTooSmall => malformed(wrong_length),
+        })?;
+        let bytes = bytes.get(..read).and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or(malformed(wrong_length))
     }
 
     fn encoded(&mut self) -> Result<&'a str, Refusal> {

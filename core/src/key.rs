@@ -79,6 +79,11 @@ impl Thumbprint {
     pub fn parse(text: &str) -> Option<Self> {
         base64url(text).map(Self)
     }
+
+    /// Whether `text` is what [`parse`](Self::parse) reads it from. There is one such text, and it is sooner written than read.
+    pub(crate) fn is_written(&self, text: &str) -> bool {
+        Base64UrlUnpadded::encode(&self.0, &mut [0; 43]) == Ok(text)
+    }
 }
 
 impl fmt::Display for Thumbprint {

@@ -44,20 +44,7 @@ impl<'a> Request<'a> {
     /// The values of the lines called `name`, without leading and trailing white space.
     pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let fields = self.fields;
-        fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| trim(value))
-    }
-
-    /// The value of the only line called `name`.
-    ///
-    /// # Errors
-    /// [`Code::Duplicate`] when there is a second one.
-    pub(crate) fn only(&self, name: &'a str) -> Result<Option<&'a [u8]>, Refusal> {
-        let mut values = self.values(name);
-        let value = values.next();
-        match values.next() {
-            None => Ok(value),
-            Some(_) => Err(TWICE),
-        }
+        fields.iter().filter(move |(known, _)| is_called(known, name)).map(|(_, value)| trim(value))
     }
 
     /// The authority of an absolute-form target, and the path and query.
@@ -75,10 +62,9 @@ impl<'a> Request<'a> {
         Target::new(self.split_target().1)
     }
 
-    /// The authority that the client addressed: the target's when it has one, then `Host` must agree (section 3.3).
-    pub(crate) fn addressed(&self) -> Result<&'a str, Refusal> {
+    /// The authority that the client addressed: the target's when it has one, then `host` must agree (section 3.3).
+    pub(crate) fn addressed(&self, host: Option<&'a [u8]>) -> Result<&'a str, Refusal> {
         const NO_HOST: Refusal = Refusal::new(Code::WrongAuthority, "Host is not text");
-        let host = self.only("host")?;
         let host = host.map(|host| core::str::from_utf8(host).map_err(|_| NO_HOST)).transpose()?;
         match (self.split_target().0, host) {
             (None, Some(host)) => Ok(host),
@@ -96,6 +82,11 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`Code::Malformed`], [`Code::TooLarge`], [`Code::Duplicate`].
     pub fn check(&self) -> Result<(), Refusal> {
+        self.singles().map(|_| ())
+    }
+
+    /// The same; gives the fields that are there once.
+    pub(crate) fn singles(&self) -> Result<Singles<'a>, Refusal> {
         if self.method == "CONNECT" {
             return Err(Refusal::new(Code::Malformed, "CONNECT has no path that could be signed"));
         }
@@ -124,24 +115,105 @@ impl<'a> Request<'a> {
         if found.disguised {
             return refuse(Code::Malformed, "a header field reads as another one with an underscore");
         }
-        Ok(())
+        Ok(found.singles)
     }
 }
 
-/// Fields that are covered whenever the request has them, in the order in which a signer lists them (section 3.4).
-pub(crate) const COVERED: [&str; 7] = [
-    "content-type",
-    "content-digest",
-    "signature-key",
-    "authorization",
-    "idempotency-key",
-    "mcp-session-id",
-    "mcp-protocol-version",
-];
+/// A field that may be there once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Single {
+    Signature,
+    SignatureInput,
+    Host,
+    ContentType,
+    ContentDigest,
+    SignatureKey,
+    Authorization,
+    IdempotencyKey,
+    McpSessionId,
+    McpProtocolVersion,
+}
+
+impl Single {
+    /// Those that are covered whenever the request has them, in the order in which a signer lists them (section 3.4).
+    pub(crate) const COVERED: [Self; 7] = [
+        Self::ContentType,
+        Self::ContentDigest,
+        Self::SignatureKey,
+        Self::Authorization,
+        Self::IdempotencyKey,
+        Self::McpSessionId,
+        Self::McpProtocolVersion,
+    ];
+
+    /// By its name in lower case.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        KNOWN.iter().find(|(known, _)| *known == name).and_then(|(_, rule)| match rule {
+            Rule::Once(single, _) => Some(*single),
+            Rule::Framing | Rule::Override => None,
+        })
+    }
+
+    /// A bit of its own.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self.number()
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Signature => 0,
+            Self::SignatureInput => 1,
+            Self::Host => 2,
+            Self::ContentType => 3,
+            Self::ContentDigest => 4,
+            Self::SignatureKey => 5,
+            Self::Authorization => 6,
+            Self::IdempotencyKey => 7,
+            Self::McpSessionId => 8,
+            Self::McpProtocolVersion => 9,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::SignatureInput => "signature-input",
+            Self::Host => "host",
+            Self::ContentType => "content-type",
+            Self::ContentDigest => "content-digest",
+            Self::SignatureKey => "signature-key",
+            Self::Authorization => "authorization",
+            Self::IdempotencyKey => "idempotency-key",
+            Self::McpSessionId => "mcp-session-id",
+            Self::McpProtocolVersion => "mcp-protocol-version",
+        }
+    }
+}
+
+/// The values of the fields that may be there once, without white space around them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Singles<'a>([Option<&'a [u8]>; 10]);
+
+impl<'a> Singles<'a> {
+    pub(crate) fn value(&self, single: Single) -> Option<&'a [u8]> {
+        self.0.get(usize::from(single.number())).copied().flatten()
+    }
+
+    /// A bit for each that is there.
+    pub(crate) fn bits(&self) -> u16 {
+        self.0.iter().rev().fold(0, |bits, value| bits << 1 | u16::from(value.is_some()))
+    }
+
+    /// Whether there was one already.
+    fn put(&mut self, single: Single, value: &'a [u8]) -> bool {
+        self.0.get_mut(usize::from(single.number())).is_some_and(|slot| slot.replace(value).is_some())
+    }
+}
 
 /// What is wrong with a header, all of it: it is looked through once, for the first in the order of the specification.
 #[derive(Debug, Default)]
-struct Findings {
+struct Findings<'a> {
+    singles: Singles<'a>,
     no_token: bool,
     too_long: bool,
     repeated: bool,
@@ -149,58 +221,74 @@ struct Findings {
     disguised: bool,
 }
 
-impl Findings {
-    fn of(fields: &[Field<'_>]) -> Self {
+impl<'a> Findings<'a> {
+    fn of(fields: &[Field<'a>]) -> Self {
         let mut found = Self::default();
-        // A bit for each of the fields that may be there once.
-        let mut seen = 0_u16;
         for (name, value) in fields {
-            found.no_token |= !is_token(name);
-            for (at, (known, limit)) in SINGLE.iter().enumerate() {
-                if name.eq_ignore_ascii_case(known) {
-                    found.too_long |= trim(value).len() > *limit;
-                    found.repeated |= seen & 1 << at != 0;
-                    seen |= 1 << at;
-                } else {
-                    found.disguised |= reads_as(name, known);
+            let kinds = kinds(name);
+            found.no_token |= name.is_empty() || kinds & NO_TOKEN != 0;
+            for (known, rule) in KNOWN.iter().filter(|(known, _)| known.len() == name.len()) {
+                if is_called(name, known) {
+                    found.note(rule, trim(value));
+                } else if kinds & UNDERSCORE != 0 && reads_as(name, known) {
+                    found.overriding |= matches!(rule, Rule::Override);
+                    found.disguised = true;
                 }
             }
-            found.disguised |=
-                FRAMING.iter().any(|known| !name.eq_ignore_ascii_case(known) && reads_as(name, known));
-            found.overriding |= OVERRIDES.iter().any(|known| reads_as(name, known));
         }
         found
     }
+
+    fn note(&mut self, rule: &Rule, value: &'a [u8]) {
+        match rule {
+            Rule::Once(single, limit) => {
+                self.too_long |= value.len() > *limit;
+                self.repeated |= self.singles.put(*single, value);
+            }
+            Rule::Framing => {}
+            Rule::Override => self.overriding = true,
+        }
+    }
 }
 
-/// Fields that may be there once, and how many bytes their value may have: the length of the others is not the envelope's business.
-const SINGLE: [(&str, usize); 10] = [
-    ("signature", 256),
-    ("signature-input", 4096),
-    ("signature-key", 8192),
-    ("content-digest", 512),
-    ("content-type", usize::MAX),
-    ("authorization", usize::MAX),
-    ("host", usize::MAX),
-    ("idempotency-key", usize::MAX),
-    ("mcp-session-id", usize::MAX),
-    ("mcp-protocol-version", usize::MAX),
+/// What holds for a field that means something here, or before here.
+enum Rule {
+    /// It may be there once, with a value of so many bytes: the length of most is not the envelope's business.
+    Once(Single, usize),
+    /// It says where a body ends.
+    Framing,
+    /// By it some servers take another method or target than that of the request line.
+    Override,
+}
+
+const KNOWN: [(&str, Rule); 17] = [
+    (Single::Signature.name(), Rule::Once(Single::Signature, 256)),
+    (Single::SignatureInput.name(), Rule::Once(Single::SignatureInput, 4096)),
+    (Single::SignatureKey.name(), Rule::Once(Single::SignatureKey, 8192)),
+    (Single::ContentDigest.name(), Rule::Once(Single::ContentDigest, 512)),
+    (Single::ContentType.name(), Rule::Once(Single::ContentType, usize::MAX)),
+    (Single::Authorization.name(), Rule::Once(Single::Authorization, usize::MAX)),
+    (Single::Host.name(), Rule::Once(Single::Host, usize::MAX)),
+    (Single::IdempotencyKey.name(), Rule::Once(Single::IdempotencyKey, usize::MAX)),
+    (Single::McpSessionId.name(), Rule::Once(Single::McpSessionId, usize::MAX)),
+    (Single::McpProtocolVersion.name(), Rule::Once(Single::McpProtocolVersion, usize::MAX)),
+    ("content-length", Rule::Framing),
+    ("transfer-encoding", Rule::Framing),
+    ("x-http-method-override", Rule::Override),
+    ("x-http-method", Rule::Override),
+    ("x-method-override", Rule::Override),
+    ("x-original-url", Rule::Override),
+    ("x-rewrite-url", Rule::Override),
 ];
 
-/// Fields by which some servers take another method or target than that of the request line.
-const OVERRIDES: [&str; 5] =
-    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+/// Whether it is the name of a field, in any case. Most arrive in lower case.
+pub(crate) fn is_called(name: &str, lower: &str) -> bool {
+    name == lower || name.eq_ignore_ascii_case(lower)
+}
 
-/// Fields that say where a body ends.
-const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
-
-/// Whether some server takes a field called `name` for `known`: CGI and its heirs make one of `-` and `_`.
+/// Whether some server takes a field called `name` for `known`, of the same length: CGI and its heirs make one of `-` and `_`.
 fn reads_as(name: &str, known: &str) -> bool {
-    name.len() == known.len()
-        && name
-            .bytes()
-            .zip(known.bytes())
-            .all(|(a, b)| a.eq_ignore_ascii_case(&b) || (a == b'_' && b == b'-'))
+    name.bytes().zip(known.bytes()).all(|(a, b)| a.eq_ignore_ascii_case(&b) || (a == b'_' && b == b'-'))
 }
 
 /// Without the white space of RFC 9110 section 5.6.3 around it.
@@ -212,16 +300,34 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 pub(crate) fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(is_token_byte)
+    !name.is_empty() && kinds(name) & NO_TOKEN == 0
 }
 
-/// RFC 9110 section 5.6.2.
-const fn is_token_byte(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'a'..=b'z' | b'-' | b'A'..=b'Z' | b'0'..=b'9'
-            | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-    )
+/// A byte that no token has (RFC 9110 section 5.6.2).
+const NO_TOKEN: u8 = 1;
+const UNDERSCORE: u8 = 2;
+
+const fn kind_of(byte: u8) -> u8 {
+    match byte {
+        b'_' => UNDERSCORE,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => 0,
+        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'`' | b'|' | b'~' => 0,
+        _ => NO_TOKEN,
+    }
+}
+
+/// What kinds of bytes a name has.
+fn kinds(name: &str) -> u8 {
+    static KINDS: [u8; 256] = {
+        let mut kinds = [NO_TOKEN; 256];
+        let (mut rest, mut byte) = (kinds.as_mut_slice(), 0_u8);
+        while let Some((kind, others)) = rest.split_first_mut() {
+            *kind = kind_of(byte);
+            (rest, byte) = (others, byte.wrapping_add(1));
+        }
+        kinds
+    };
+    name.bytes().fold(0, |kinds, byte| kinds | KINDS.get(usize::from(byte)).copied().unwrap_or(NO_TOKEN))
 }
 
 /// Whether every byte is printable ASCII, or one that `also` takes. Blocks are looked at whole, which compilers make few

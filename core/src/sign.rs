@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 
 use crate::authority::Url;
-use crate::base::{BaseWriter, DERIVED, TAG, room, write_component};
+use crate::base::{BaseWriter, DERIVED, Message, TAG, room};
 use crate::certificate::UntrustedCertificate;
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::{Code, Refusal};
 use crate::key::{SigningKey, VerifyingKey};
 use crate::login::UntrustedLogin;
-use crate::request::{COVERED, Field, Request};
+use crate::request::{Field, Request, Single, Singles};
 use crate::time::{Timestamp, Window};
 
 /// Signs requests with a call key.
@@ -102,9 +102,9 @@ impl<'a> Signer<'a> {
         fields.extend(content_digest.as_deref().map(|value| ("content-digest", value.as_bytes())));
         fields.extend(signature_key.as_deref().map(|value| ("signature-key", value.as_bytes())));
         let request = Request::new(request.method(), request.raw_target(), &fields);
-        request.check()?;
+        let singles = request.singles()?;
 
-        let components = components(&request);
+        let components = components(&request, &singles);
         let mut signature_params = String::with_capacity(320);
         for (index, name) in components.iter().enumerate() {
             signature_params.push_str(if index == 0 { "(\"" } else { "\" \"" });
@@ -118,9 +118,11 @@ impl<'a> Signer<'a> {
             expires.as_unix(),
         ));
 
+        let (target, authority) = (url.target(), url.authority());
+        let message = Message { request: &request, singles: &singles, target, authority };
         let mut base = BaseWriter::with_capacity(room(&request, &signature_params));
         for name in &components {
-            write_component(&mut base, name, &request, &url.target(), url.authority())?;
+            message.write(name, &mut base)?;
         }
         let base = base.finish(&signature_params);
         let signature = Base64::encode_string(self.key.sign(base.as_bytes()).as_bytes());
@@ -162,9 +164,10 @@ fn check_fields(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 /// S5: the names of what is covered, in order.
-fn components(request: &Request<'_>) -> Vec<String> {
-    let listed = COVERED.iter().filter(|name| request.values(name).next().is_some());
-    let mut names: Vec<String> = DERIVED.iter().chain(listed).map(|name| String::from(*name)).collect();
+fn components(request: &Request<'_>, singles: &Singles<'_>) -> Vec<String> {
+    let listed = Single::COVERED.iter().filter(|single| singles.value(**single).is_some());
+    let listed = listed.map(|single| single.name());
+    let mut names: Vec<String> = DERIVED.into_iter().chain(listed).map(String::from).collect();
     for (name, _) in request.fields() {
         let name = name.to_ascii_lowercase();
         if !names.contains(&name) {

@@ -310,7 +310,7 @@ impl Speaker {
 fn check_claims(certificate: &Claims, keyid: &str, now: Timestamp) -> Result<Thumbprint, Refusal> {
     certificate.check_time(now)?;
     let call_key = certificate.call_key.thumbprint();
-    if Thumbprint::parse(keyid) == Some(call_key) {
+    if call_key.is_written(keyid) {
         Ok(call_key)
     } else {
         Err(invalid("keyid is not the key that the certificate speaks of"))
