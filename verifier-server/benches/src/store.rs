@@ -20,7 +20,7 @@ use crate::callers::{PACK, people};
 
 /// What a configuration and its store come to.
 pub(crate) async fn open(config: &Path) -> Outcome<Known> {
-    let config = Flags::read(config)?.resolve()?;
+    let config = Flags::read(config)?.0.resolve()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7998));
     Ok(Known::open(&config, address, &Clock::system()).await?)
 }
@@ -36,7 +36,7 @@ pub(crate) fn fill(config: &Path, keys: u32, packs: u32) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         drop(open(config).await?);
-        let path = Flags::read(config)?.resolve()?.store.ok_or("the configuration has no store")?;
+        let path = Flags::read(config)?.0.resolve()?.store.ok_or("the configuration has no store")?;
         let issuer = std::fs::read_to_string(path.with_extension("issuer.pem"))?;
         let issuer = SigningKey::from_pkcs8_pem(&issuer)?;
         let token_key = sign(&Key::new(HMAC_SHA256, &issuer.to_bytes()), b"envelope: the key of pack tokens");
