@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use biscuit_auth::AuthorizerLimits;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding};
-use envelope_bench::{Caller, Header, Server, TARGET, header, sign};
+use envelope_bench::{Caller, Header, REQUESTS, Server, TARGET, header, sign};
 use envelope_core::{Algorithm, Decision, Timestamp};
 use envelope_verifier::ShardedCertificateCache;
 use httpsig::prelude::message_component::{HttpMessageComponent, HttpMessageComponentId};
@@ -81,7 +81,7 @@ fn peers(criterion: &mut Criterion) {
     let now = Timestamp::from_unix(since.as_secs());
     let caller = Caller::new(Algorithm::Ed25519, now).unwrap();
     let signer = caller.signer().unwrap().with_lifetime(300).unwrap();
-    let requests: Vec<_> = (0..4096).map(|nonce| header(&sign(&signer, nonce, now).unwrap())).collect();
+    let requests: Vec<_> = (0..REQUESTS).map(|nonce| header(&sign(&signer, nonce, now).unwrap())).collect();
     let mut server = Server::new(&caller, ShardedCertificateCache::new(1024)).unwrap();
     let mut at = 0;
     group.bench_function("envelope, known call key", |bencher| {

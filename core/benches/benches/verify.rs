@@ -7,7 +7,7 @@ use aws_lc_rs::signature as aws;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use ed25519_dalek::{Signer as _, Verifier as _};
-use envelope_bench::{Caller, KeysAlone, NOW, Server, header, sign};
+use envelope_bench::{Caller, KeysAlone, NOW, REQUESTS, Server, header, sign};
 use envelope_core::{Algorithm, CertificateCache, Code, Decision, Uncached};
 use envelope_verifier::ShardedCertificateCache;
 
@@ -27,7 +27,7 @@ fn whole<C: CertificateCache>(
     certificates: C,
 ) {
     let signer = caller.signer().unwrap();
-    let requests: Vec<_> = (0..4096).map(|nonce| header(&sign(&signer, nonce, NOW).unwrap())).collect();
+    let requests: Vec<_> = (0..REQUESTS).map(|nonce| header(&sign(&signer, nonce, NOW).unwrap())).collect();
     let mut server = Server::new(caller, certificates).unwrap();
     let mut at = 0;
     group.bench_function(name, |bencher| {

@@ -17,6 +17,9 @@ pub const TARGET: &str = "/api/pack/p1/agent?lang=en";
 pub const URL: &str = "https://pack.example/api/pack/p1/agent?lang=en";
 /// The body of every request.
 pub const BODY: [u8; 1024] = [b'x'; 1024];
+/// How many requests come in turn, with a nonce each; then the nonces are forgotten, and they come again. A request that has just been read
+/// from a socket is in the caches of the processor, and so are the few of the other libraries.
+pub const REQUESTS: u64 = 64;
 /// What a client sends beside the envelope.
 pub const FIELDS: [Field<'_>; 3] =
     [("user-agent", b"curl/8.5.0"), ("accept", b"*/*"), ("content-type", b"application/json")];
