@@ -75,6 +75,7 @@ fn an_id_that_client_log_and_receipt_share() {
     assert!(soon(&|| receipts(data.path()).len() == 3));
     let receipts = receipts(data.path());
     let told: Vec<_> = receipts.iter().map(|receipt| (&receipt["id"], &receipt["decision"])).collect();
+    assert_eq!(told.len(), 3);
     for (id, decision) in ids.iter().zip(["allow", "deny", "deny"]) {
         assert!(told.contains(&(&id.as_str().into(), &decision.into())), "{told:?}");
     }
